@@ -1,0 +1,1 @@
+//! Magpie, an XMPP server. Modules in order of their layers, lowest first.

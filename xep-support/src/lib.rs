@@ -1,0 +1,1 @@
+//! XMPP protocol vocabulary: what bytes mean. No sockets, no clock, no SQL.
