@@ -1,1 +1,38 @@
 //! Magpie, an XMPP server. Modules in order of their layers, lowest first.
+
+pub mod clock;
+pub mod close;
+pub mod config;
+pub mod limits;
+pub mod log;
+pub mod net;
+pub mod sasl;
+pub mod storage;
+
+pub mod account;
+pub mod apply;
+pub mod attempts;
+pub mod hold;
+pub mod hosts;
+pub mod outbox;
+
+pub mod core;
+pub mod extension;
+
+pub mod delivery;
+pub mod router;
+
+pub mod im;
+pub mod ops;
+pub mod xep;
+
+pub mod admin;
+
+pub mod c2s;
+
+pub mod catalogue;
+pub mod control;
+pub mod housekeeping;
+pub mod server;
+
+pub mod cli;

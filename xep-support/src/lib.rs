@@ -1,1 +1,9 @@
 //! XMPP protocol vocabulary: what bytes mean. No sockets, no clock, no SQL.
+
+pub mod formats;
+pub mod jid;
+pub mod ns;
+pub mod sasl;
+pub mod stanza;
+pub mod stream;
+pub mod xml;

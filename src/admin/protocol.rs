@@ -1,0 +1,491 @@
+//! What is said over the control socket: one JSON object per line, a request and then its response.
+//!
+//! `{"op":"user_show","jid":"romeo@example.org"}` is answered by `{"done":{"user":{…}}}` or
+//! `{"failed":{"kind":"not_found","message":"…"}}`. With `--json` the commands print what stands inside `done`'s one
+//! member. Fields may be added; none changes its meaning.
+
+use crate::config::Change;
+use crate::storage::WriterStats;
+use crate::storage::backup::BackupReport;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// A password on its way. It is never printed.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+/// What is asked. Lists come in pages: `after` is the last JID seen, empty at first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "named as the commands and their arguments, which have their help")]
+pub enum Request {
+    Status,
+    Reload,
+    /// Answered when everything is closed and written.
+    Stop,
+    /// `file` is absolute.
+    Backup {
+        file: PathBuf,
+    },
+    Announce {
+        text: String,
+        domain: Option<String>,
+    },
+    UserAdd {
+        jid: String,
+        password: Password,
+    },
+    UserPasswd {
+        jid: String,
+        password: Password,
+    },
+    UserDel {
+        jid: String,
+    },
+    UserList {
+        domain: Option<String>,
+        #[serde(default)]
+        after: String,
+    },
+    UserShow {
+        jid: String,
+    },
+    SessionList {
+        jid: Option<String>,
+    },
+    SessionKick {
+        jid: String,
+        reason: Option<String>,
+    },
+    RosterShow {
+        jid: String,
+    },
+    RosterAdd(RosterChange),
+    RosterRemove {
+        jid: String,
+        contact: String,
+    },
+    OfflineList {
+        jid: Option<String>,
+        #[serde(default)]
+        after: String,
+    },
+    OfflinePurge {
+        jid: String,
+        older_than_days: Option<u32>,
+    },
+    InviteCreate {
+        domain: Option<String>,
+        days: Option<u32>,
+        uses: u32,
+    },
+    InviteList,
+    InviteRevoke {
+        code: String,
+    },
+}
+
+impl Request {
+    /// The command, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Reload => "reload",
+            Self::Stop => "stop",
+            Self::Backup { .. } => "backup",
+            Self::Announce { .. } => "announce",
+            Self::UserAdd { .. } => "user add",
+            Self::UserPasswd { .. } => "user passwd",
+            Self::UserDel { .. } => "user del",
+            Self::UserList { .. } => "user list",
+            Self::UserShow { .. } => "user show",
+            Self::SessionList { .. } => "session list",
+            Self::SessionKick { .. } => "session kick",
+            Self::RosterShow { .. } => "roster show",
+            Self::RosterAdd(_) => "roster add",
+            Self::RosterRemove { .. } => "roster remove",
+            Self::OfflineList { .. } => "offline list",
+            Self::OfflinePurge { .. } => "offline purge",
+            Self::InviteCreate { .. } => "invite create",
+            Self::InviteList => "invite list",
+            Self::InviteRevoke { .. } => "invite revoke",
+        }
+    }
+
+    /// Does it change anything, or only look?
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::Status | Self::UserShow { .. } | Self::RosterShow { .. })
+            && !matches!(self, Self::UserList { .. } | Self::SessionList { .. } | Self::OfflineList { .. })
+            && !matches!(self, Self::InviteList)
+    }
+
+    /// Whom it is about, for the log.
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::UserAdd { jid, .. }
+            | Self::UserPasswd { jid, .. }
+            | Self::UserDel { jid }
+            | Self::UserShow { jid }
+            | Self::SessionKick { jid, .. }
+            | Self::RosterShow { jid }
+            | Self::RosterAdd(RosterChange { jid, .. })
+            | Self::RosterRemove { jid, .. }
+            | Self::OfflinePurge { jid, .. } => Some(jid),
+            Self::SessionList { jid } | Self::OfflineList { jid, .. } => jid.as_deref(),
+            Self::UserList { domain, .. } | Self::InviteCreate { domain, .. } | Self::Announce { domain, .. } => {
+                domain.as_deref()
+            }
+            Self::Backup { file } => file.to_str(),
+            Self::Status | Self::Reload | Self::Stop | Self::InviteList | Self::InviteRevoke { .. } => None,
+        }
+    }
+
+    /// Does it make sense only with a running server?
+    pub fn needs_running(&self) -> bool {
+        matches!(
+            self,
+            Self::Status
+                | Self::Reload
+                | Self::Stop
+                | Self::Announce { .. }
+                | Self::SessionList { .. }
+                | Self::SessionKick { .. }
+        )
+    }
+
+    /// May it be the first thing that is ever done in a data directory?
+    pub fn may_begin(&self) -> bool {
+        matches!(self, Self::UserAdd { .. } | Self::InviteCreate { .. })
+    }
+}
+
+/// Who sees whose presence (RFC 6121 §2.1.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words of the RFC")]
+pub enum SubscriptionState {
+    None,
+    To,
+    From,
+    Both,
+}
+
+/// A contact to add or to change; what is not said stays as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RosterChange {
+    /// The account.
+    pub jid: String,
+    /// Whom.
+    pub contact: String,
+    /// What the user calls the contact; empty: nothing.
+    pub name: Option<String>,
+    /// Its groups.
+    pub groups: Option<Vec<String>>,
+    /// Who sees whose presence; a contact of this server gets the other side.
+    pub subscription: Option<SubscriptionState>,
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// It was done.
+    Done(Reply),
+    /// It was not.
+    Failed(Failure),
+}
+
+impl From<Result<Reply, Failure>> for Response {
+    fn from(result: Result<Reply, Failure>) -> Self {
+        result.map_or_else(Self::Failed, Self::Done)
+    }
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// For scripts.
+    pub kind: FailureKind,
+    /// For people.
+    pub message: String,
+}
+
+impl Failure {
+    /// With a sentence for the operator.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// Kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The request makes no sense here: a malformed address, a domain that is not served.
+    BadRequest,
+    /// What it is about does not exist.
+    NotFound,
+    /// What should be made exists already.
+    Exists,
+    /// A limit stands in the way.
+    Limit,
+    /// It needs a running server.
+    NotRunning,
+    /// The settings are wrong; nothing changed.
+    Settings,
+    /// Trouble with disk or machine.
+    Failed,
+}
+
+impl From<crate::storage::Error> for Failure {
+    fn from(error: crate::storage::Error) -> Self {
+        Self::new(FailureKind::Failed, error.to_string())
+    }
+}
+
+/// What came of a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "named as what they carry")]
+pub enum Reply {
+    Status(Box<Status>),
+    Reloaded(ReloadReport),
+    Stopped {
+        pid: u32,
+    },
+    BackedUp {
+        file: PathBuf,
+        #[serde(flatten)]
+        report: BackupReport,
+    },
+    Announced {
+        sessions: usize,
+    },
+    UserAdded {
+        jid: String,
+    },
+    PasswordSet {
+        jid: String,
+        sessions_ended: usize,
+    },
+    UserDeleted {
+        jid: String,
+        sessions_ended: usize,
+    },
+    Users {
+        users: Vec<UserRow>,
+        more: bool,
+    },
+    User(Box<UserDetails>),
+    Sessions(Vec<SessionRow>),
+    Kicked {
+        sessions: Vec<String>,
+    },
+    Roster(Vec<ContactRow>),
+    RosterChanged {
+        contact: ContactRow,
+        other_side: bool,
+    },
+    RosterRemoved {
+        jid: String,
+        contact: String,
+    },
+    Offline {
+        accounts: Vec<OfflineRow>,
+        more: bool,
+    },
+    OfflinePurged {
+        messages: u64,
+        bytes: u64,
+    },
+    InviteCreated(InviteRow),
+    Invites(Vec<InviteRow>),
+    InviteRevoked {
+        code: String,
+    },
+}
+
+/// How a running server is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    pub started: String,
+    pub uptime_seconds: u64,
+    pub domains: Vec<String>,
+    pub data_dir: PathBuf,
+    pub listeners: Listeners,
+    pub certificates: Vec<CertificateRow>,
+    /// Accounts that exist.
+    pub accounts: u64,
+    pub accounts_in_memory: usize,
+    pub accounts_connected: usize,
+    pub sessions: u64,
+    /// Sessions and those that are not logged in yet.
+    pub connections: usize,
+    pub offline_messages: u64,
+    pub storage: StorageStatus,
+    /// Resident memory, if the system tells.
+    pub memory_bytes: Option<u64>,
+    pub since_start: CountersRow,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Listeners {
+    pub starttls: Vec<SocketAddr>,
+    pub direct_tls: Vec<SocketAddr>,
+}
+
+/// A certificate in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct CertificateRow {
+    pub file: PathBuf,
+    pub names: Vec<String>,
+    pub issuer: String,
+    pub not_after: String,
+}
+
+/// How the database is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct StorageStatus {
+    pub file: PathBuf,
+    pub bytes: u64,
+    pub writer: WriterStats,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct CountersRow {
+    pub connections: u64,
+    pub connections_refused: u64,
+    pub logins: u64,
+    pub logins_failed: u64,
+    pub offline_stored: u64,
+    pub registrations: u64,
+}
+
+/// What a reload changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReport {
+    /// The file that was read, if there is one.
+    pub file: Option<PathBuf>,
+    /// Settings in force from now on.
+    pub changed: Vec<Change>,
+    /// Settings that wait for a restart.
+    pub needs_restart: Vec<Change>,
+    /// What is doubtful.
+    pub warnings: Vec<String>,
+    /// The certificates, read again.
+    pub certificates: Vec<CertificateRow>,
+}
+
+/// An account in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct UserRow {
+    pub jid: String,
+    pub created: String,
+    /// `None`: never logged in, or still there.
+    pub last_seen: Option<String>,
+    pub sessions: usize,
+    pub disabled: bool,
+}
+
+/// Everything about one account, but nothing it wrote or knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct UserDetails {
+    pub jid: String,
+    pub created: String,
+    pub last_seen: Option<String>,
+    pub disabled: bool,
+    pub sessions: Vec<SessionRow>,
+    pub contacts: usize,
+    pub requests_pending: usize,
+    pub offline_messages: u64,
+    pub offline_bytes: u64,
+    pub private_items: u64,
+    pub vcard: bool,
+    /// Hash functions of the stored keys with their iterations.
+    pub keys: Vec<KeyRow>,
+}
+
+/// One kind of stored key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct KeyRow {
+    pub hash: String,
+    pub iterations: u32,
+}
+
+/// A connected client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct SessionRow {
+    pub jid: String,
+    pub peer: IpAddr,
+    pub encrypted: bool,
+    pub since: String,
+    /// It has sent presence.
+    pub available: bool,
+    pub priority: i8,
+    /// What it has not read yet.
+    pub waiting_stanzas: usize,
+    pub waiting_bytes: usize,
+}
+
+/// A contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ContactRow {
+    pub contact: String,
+    pub name: Option<String>,
+    pub groups: Vec<String>,
+    pub subscription: SubscriptionState,
+    /// The user has asked and waits for an answer.
+    pub pending_out: bool,
+    /// The contact has asked and waits for an answer.
+    pub pending_in: bool,
+    /// The user has approved in advance.
+    pub approved: bool,
+    /// `false`: only a note that somebody asked.
+    pub in_roster: bool,
+}
+
+/// What an account has waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct OfflineRow {
+    pub jid: String,
+    pub messages: u64,
+    pub bytes: u64,
+    pub oldest: Option<String>,
+}
+
+/// An invitation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct InviteRow {
+    pub code: String,
+    /// For clients that know XEP-0401 and XEP-0445.
+    pub uri: String,
+    pub domain: String,
+    pub created: String,
+    pub expires: Option<String>,
+    pub uses_left: u32,
+}

@@ -1,0 +1,87 @@
+//! Resource binding (RFC 6120 §7): the asked resourcepart or one of ours, conflicts, the limit per account.
+
+use crate::account::Account;
+use crate::account::resource::{Bound, Client, Resource};
+use crate::clock;
+use crate::close::CloseReason;
+use crate::core::Core;
+use crate::hold::Pending;
+use crate::outbox::{Item, Outbox};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use xep_support::jid::FullJid;
+use xep_support::ns;
+use xep_support::stanza::error::{Condition, StanzaError};
+use xep_support::stanza::{IqType, Stanza};
+use xep_support::xml::Element;
+
+/// Binds a resource as the request asks. The result is the first thing in the new outbox.
+///
+/// Conflict policy (§7.7.2.2): the newer session wins, the older one ends with `<conflict/>`. A phone that comes back
+/// under its old name must not be locked out by its own ghost.
+pub async fn bind(
+    core: &Arc<Core>,
+    account: &Arc<Account>,
+    request: &Stanza,
+    peer: IpAddr,
+    encrypted: bool,
+) -> Result<Client, StanzaError> {
+    if request.iq_type() != Some(IqType::Set) || request.id().is_none() {
+        return Err(StanzaError::new(Condition::BadRequest));
+    }
+    let asked = request.child("bind", ns::BIND).and_then(|b| b.find("resource", ns::BIND).map(Element::text_content));
+    let jid = full_jid(account, asked.as_deref())?;
+    let (outbox, resources_max) = {
+        let limits = &core.config().limits;
+        (Outbox::new(limits.outbox_bytes_max, limits.outbox_stanzas_max), limits.resources_per_account_max)
+    };
+    let resource = Arc::new(Resource { jid, outbox, peer, encrypted, since_us: clock::now_micros() });
+    let bound_jid = Element::new("jid", ns::BIND).text(resource.jid.as_str());
+    let result = Stanza::iq_result(request, Some(Element::new("bind", ns::BIND).child(bound_jid)));
+    let _ = resource.outbox.push(Item::plain(Arc::new(result)));
+
+    account.touch(clock::monotonic_seconds());
+    let client = Client { account: account.clone(), resource, pending: Arc::new(Pending::default()) };
+    loop {
+        let ghost = {
+            let mut state = account.lock();
+            if state.removed {
+                return Err(StanzaError::new(Condition::NotAllowed));
+            }
+            match state.resource(client.jid().resource()) {
+                Some(old) => old.resource.clone(),
+                None if state.resources.len() >= resources_max => {
+                    return Err(StanzaError::new(Condition::ResourceConstraint).with_text("too many resources"));
+                }
+                None => {
+                    state.resources.push(Bound::new(client.resource.clone()));
+                    core.counters.sessions.fetch_add(1, Ordering::Relaxed);
+                    return Ok(client);
+                }
+            }
+        };
+        // It leaves by itself, since only it knows what it has not written; until then it keeps what comes, in order.
+        ghost.outbox.close(CloseReason::Replaced);
+        if tokio::time::timeout(GHOST_PATIENCE, ghost.outbox.ended()).await.is_err() {
+            tracing::error!(resource = %ghost.jid, "a session that was replaced does not end; taken over all the same");
+            let ghost = Client { account: account.clone(), resource: ghost, pending: Arc::new(Pending::default()) };
+            super::leave::depart(core, &ghost, CloseReason::Replaced, Vec::new());
+        }
+    }
+}
+
+/// A session told to end does so at its next turn. One that does not is broken, and must not lock its user out.
+const GHOST_PATIENCE: Duration = Duration::from_secs(2);
+
+fn full_jid(account: &Account, asked: Option<&str>) -> Result<FullJid, StanzaError> {
+    match asked.filter(|a| !a.is_empty()) {
+        // §7.7.2.1: what cannot be prepared is a bad request.
+        Some(asked) => account.jid.with_resource(asked).map_err(|_| StanzaError::new(Condition::BadRequest)),
+        None => {
+            let made = super::random_id();
+            account.jid.with_resource(&made).map_err(|_| StanzaError::new(Condition::InternalServerError))
+        }
+    }
+}

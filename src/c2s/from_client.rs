@@ -1,0 +1,46 @@
+//! What every stanza from a client passes: the checks of RFC 6120 §8.1 and the stamping of `from`, then on to whoever
+//! handles its kind.
+
+use crate::account::Parcel;
+use crate::account::resource::Client;
+use crate::close::CloseReason;
+use crate::core::Core;
+use crate::im;
+use crate::router::{Progress, iq, route};
+use std::sync::Arc;
+use xep_support::jid::Jid;
+use xep_support::stanza::{Kind, MessageType, Stanza};
+use xep_support::stream::StreamCondition;
+
+/// Handles one stanza of a bound client. An error ends its stream.
+pub(super) fn handle(core: &Arc<Core>, client: &Client, mut stanza: Stanza) -> Result<Progress, CloseReason> {
+    check_from(client, &stanza)?;
+    match stanza.kind() {
+        Kind::Message => {
+            stanza.set_from(client.jid().as_jid().clone());
+            if stanza.to().is_none() {
+                // RFC 6120 §10.3.1: as if it were addressed to the sender's own bare JID.
+                stanza.set_to(Some(client.account.jid.as_jid().clone()));
+            }
+            let hold = (stanza.message_type() != MessageType::Error).then(|| client.pending.hold());
+            route(core, Parcel { stanza: Arc::new(stanza), hold });
+            Ok(Progress::Done)
+        }
+        Kind::Presence => Ok(im::presence::from_client(core, client, stanza)),
+        Kind::Iq => {
+            stanza.set_from(client.jid().as_jid().clone());
+            Ok(iq::from_client(core, client, stanza))
+        }
+    }
+}
+
+/// RFC 6120 §8.1.2.1: a client may leave `from` out or say who it is; anything else ends the stream.
+pub(super) fn check_from(client: &Client, stanza: &Stanza) -> Result<(), CloseReason> {
+    let acceptable = |from: &Jid| from == client.jid().as_jid() || from == client.account.jid.as_jid();
+    match stanza.from() {
+        Some(from) if !acceptable(from) => {
+            Err(CloseReason::Refused(StreamCondition::InvalidFrom, "the 'from' address is not yours"))
+        }
+        _ => Ok(()),
+    }
+}

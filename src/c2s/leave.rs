@@ -1,0 +1,104 @@
+//! The end of a session: presence withdrawn, the resource unbound, what was not delivered sent another way.
+
+use super::channel;
+use super::session::Ended;
+use crate::account::resource::Client;
+use crate::account::{AccountState, Parcel, Replay};
+use crate::clock;
+use crate::close::CloseReason;
+use crate::core::Core;
+use crate::delivery::message;
+use crate::im;
+use crate::outbox::{Item, Receipt};
+use crate::router::bounce::bounce;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use xep_support::stanza::error::StanzaError;
+use xep_support::stanza::{Kind, PresenceType, Stanza};
+
+/// After the session's last poll.
+pub async fn finish(core: Arc<Core>, client: Client, ended: Ended) {
+    let Ended { reason, wire, unwritten, unfinished, goodbye } = ended;
+    depart(&core, &client, reason, unwritten);
+    tracing::info!(reason = reason.name(), "session ended");
+    if let Some(unfinished) = unfinished {
+        // It may be between the user's roster and the contact's: what was begun is finished.
+        unfinished.await;
+    }
+    if !goodbye {
+        return;
+    }
+    let limit = core.config().limits.close_seconds_max;
+    let from = client.jid().domain();
+    let farewell = client.resource.outbox.farewell().filter(|_| reason == CloseReason::Kicked);
+    let _ = tokio::time::timeout(limit, channel::say_goodbye(wire, reason, true, Some(from), farewell)).await;
+}
+
+/// Unbinds a resource. A second time for the same one does nothing but see to what that session had in its hands.
+pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, in_hand: Vec<Item>) {
+    let gone = Arc::new(Stanza::presence(PresenceType::Unavailable, Some(client.jid().as_ref()), None));
+    let mut refused = Vec::new();
+    let farewell = {
+        let mut state = client.account.lock();
+        let farewell = im::presence::Farewell::take(&mut state, client, &gone);
+        let before = state.resources.len();
+        state.resources.retain(|b| !Arc::ptr_eq(&b.resource, &client.resource));
+        if state.resources.len() < before {
+            core.counters.sessions.fetch_sub(1, Ordering::Relaxed);
+        }
+        client.resource.outbox.close(reason);
+        // Under one lock with the withdrawal and the unbinding, so that nothing newer overtakes what was left behind.
+        let left: Vec<Item> = in_hand.into_iter().chain(client.resource.outbox.shut()).collect();
+        if matches!(state.offline.replay, Replay::Draining) && left.iter().any(|i| matches!(i.receipt, Receipt::Row(_)))
+        {
+            // These rows stay in the store; whatever is newer goes there too, until they are handed out anew.
+            state.offline.replay = Replay::Storing;
+        }
+        for item in left {
+            refused.extend(send_elsewhere(core, client, &mut state, item));
+        }
+        farewell
+    };
+    if let Some(farewell) = farewell {
+        farewell.tell(core, client, &gone);
+    }
+    // A newer session of the same name begins only now: nothing of this one comes after it.
+    client.resource.outbox.departed();
+    for (parcel, error) in refused {
+        bounce(core, &parcel, error);
+    }
+    client.account.touch(clock::monotonic_seconds());
+    if client.account.id.is_none() && client.account.lock().resources.is_empty() {
+        core.accounts.remove(client.account.jid.as_str());
+    }
+}
+
+/// A message goes to another resource or into the store, a request gets an error, the rest was for this session only.
+fn send_elsewhere(
+    core: &Arc<Core>,
+    client: &Client,
+    state: &mut AccountState,
+    item: Item,
+) -> Option<(Parcel, StanzaError)> {
+    let hold = match item.receipt {
+        // Still in the store.
+        Receipt::Row(_) => return None,
+        Receipt::Hold(hold) => Some(hold),
+        // Somebody else has it or will have it, or sees to it as we would.
+        Receipt::Copy(copies) => copies.given_up()?,
+        Receipt::None => None,
+    };
+    let parcel = Parcel { stanza: item.stanza, hold };
+    match parcel.stanza.kind() {
+        Kind::Message => message::redeliver_locked(core, &client.account, state, parcel),
+        Kind::Iq if !crate::router::unanswerable(&parcel.stanza) && is_a_clients(&parcel.stanza) => {
+            Some((parcel, StanzaError::service_unavailable()))
+        }
+        Kind::Iq | Kind::Presence => None,
+    }
+}
+
+/// A request from a client, which waits for an answer; our own pushes and pings do not.
+fn is_a_clients(stanza: &Stanza) -> bool {
+    stanza.from().is_some_and(|f| f.resource().is_some())
+}

@@ -1,0 +1,173 @@
+//! What a session writes: batches out of its outbox, and what is settled when the socket has taken them.
+
+use super::{InFlight, STALL_AWAITED_SECONDS_MAX, Session, Stall};
+use crate::account::replay::HandedOut;
+use crate::clock;
+use crate::close::CloseReason;
+use crate::outbox::{Item, Receipt};
+use std::cell::RefCell;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+use xep_support::stanza::Print;
+
+/// What a batch of output holds at most.
+const WRITE_BYTES_MAX: usize = 60 * 1024;
+
+thread_local! {
+    static OUT: RefCell<(Vec<u8>, Vec<Item>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
+
+/// A buffer that grew larger than this is not kept by the worker thread.
+const OUT_KEPT_BYTES_MAX: usize = 256 * 1024;
+
+impl Session {
+    /// Writes what waits, as far as the socket takes it.
+    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        loop {
+            if !self.wire.is_drained() {
+                match self.wire.poll_drain(cx) {
+                    Poll::Ready(Ok(())) => {
+                        self.stall = None;
+                        self.settle_in_flight();
+                    }
+                    Poll::Ready(Err(_)) => return Err(CloseReason::ConnectionLost),
+                    Poll::Pending => {
+                        self.settle_taken();
+                        return self.note_stall(cx);
+                    }
+                }
+            }
+            let (items, closed) = OUT.with_borrow_mut(|(out, items)| {
+                // Empty, unless a defect interrupted another session here: its items are not for this client.
+                items.clear();
+                let taken = self.client.resource.outbox.take(items, WRITE_BYTES_MAX, cx.waker());
+                if items.is_empty() {
+                    return Ok((0, taken.close));
+                }
+                let count = items.len();
+                let written = self.write_items(cx, out, items);
+                items.clear();
+                written.map(|()| (count, taken.close))
+            })?;
+            if let Some(reason) = closed {
+                return Err(reason);
+            }
+            if items == 0 {
+                self.stall = None;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Prints a batch, writes it, and settles it at once if the socket took it all.
+    fn write_items(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Vec<u8>,
+        items: &mut Vec<Item>,
+    ) -> Result<(), CloseReason> {
+        out.clear();
+        let mut ends = smallvec::SmallVec::<[usize; 32]>::new();
+        for item in items.iter() {
+            let extra = item.extra.as_deref().unwrap_or_default().as_bytes();
+            item.stanza.write(out, &Print { to: item.to.as_ref(), xmlns: None, extra });
+            ends.push(out.len());
+        }
+        // A stored message must be noted as handed out the moment it is: what is killed in between comes twice. So nothing
+        // is left to do then but the note, and a client on this machine, that would be given the processor when the
+        // message wakes it, is woken later.
+        let last_row = items.iter().rposition(|i| matches!(i.receipt, Receipt::Row(_)));
+        if last_row.is_some() {
+            self.wire.io.cork(true);
+        }
+        let result = self.wire.write(cx, out);
+        if result.is_err() || !self.wire.is_drained() {
+            (self.in_flight_bytes, self.in_flight_from) = (out.len(), 0);
+            self.in_flight.extend(items.drain(..).zip(ends).map(|(item, end)| InFlight { end, item }));
+            self.settle_taken();
+        } else if let Some(at) = last_row {
+            items[at].receipt.note();
+        }
+        if last_row.is_some() {
+            self.wire.io.cork(false);
+        }
+        settle(items.drain(..));
+        if out.capacity() > OUT_KEPT_BYTES_MAX {
+            *out = Vec::new();
+        }
+        result.map_err(|_| CloseReason::ConnectionLost)
+    }
+
+    fn settle_in_flight(&mut self) {
+        self.in_flight_bytes = 0;
+        let written = std::mem::take(&mut self.in_flight);
+        note(written.iter());
+        settle(written.into_iter().map(|f| f.item));
+    }
+
+    /// Settles what the socket has taken of what is in flight; `true` if it has not taken a part of the next item. What a
+    /// plain socket took has gone to the client. What TLS took may still be in its buffers: rather twice than never.
+    pub(super) fn settle_taken(&mut self) -> bool {
+        if self.wire.io.is_tls() {
+            return self.in_flight.is_empty();
+        }
+        let taken = self.in_flight_bytes - self.wire.backlog().min(self.in_flight_bytes);
+        let count = self.in_flight.partition_point(|f| f.end <= taken);
+        let whole = taken == count.checked_sub(1).map_or(self.in_flight_from, |last| self.in_flight[last].end);
+        if count > 0 {
+            self.in_flight_from = self.in_flight[count - 1].end;
+            note(self.in_flight[..count].iter());
+            settle(self.in_flight.drain(..count).map(|f| f.item));
+        }
+        whole
+    }
+
+    fn note_stall(&mut self, cx: &Context<'_>) -> Result<(), CloseReason> {
+        let (now, backlog) = (clock::monotonic_seconds(), self.wire.backlog());
+        match &mut self.stall {
+            Some(stall) if backlog < stall.backlog => (stall.moved_seconds, stall.backlog) = (now, backlog),
+            Some(_) => {}
+            None => {
+                self.stall = Some(Stall { since_seconds: now, moved_seconds: now, backlog });
+                let limit = Duration::from_secs(self.limits.stall_seconds.min(STALL_AWAITED_SECONDS_MAX).into());
+                if self.timer.deadline() > Instant::now() + limit {
+                    self.timer.as_mut().reset(Instant::now() + limit);
+                }
+            }
+        }
+        // The outbox may be told to end although nothing can be written.
+        match self.client.resource.outbox.poll_close(cx.waker()) {
+            Some(reason) => Err(reason),
+            None => Ok(()),
+        }
+    }
+
+    /// Does a sender wait for its acknowledgement because this client does not read?
+    pub(super) fn is_awaited(&self) -> bool {
+        let awaited = |item: &Item| item.receipt.is_awaited();
+        self.in_flight.iter().any(|f| awaited(&f.item)) || self.client.resource.outbox.any(awaited)
+    }
+}
+
+/// Stored messages the socket has taken are noted before anything else.
+fn note<'a>(written: impl DoubleEndedIterator<Item = &'a InFlight>) {
+    if let Some(last) = written.rev().find(|f| matches!(f.item.receipt, Receipt::Row(_))) {
+        last.item.receipt.note();
+    }
+}
+
+/// The client has these, as far as we can know: acknowledgements may go, stored rows were handed out and noted.
+fn settle(items: impl Iterator<Item = Item>) {
+    let mut rows: Option<HandedOut> = None;
+    for item in items {
+        match item.receipt {
+            Receipt::None | Receipt::Hold(_) => {}
+            Receipt::Copy(copies) => copies.written(),
+            Receipt::Row(row) => row.written(&mut rows),
+        }
+    }
+    if let Some(rows) = rows {
+        rows.settle();
+    }
+}

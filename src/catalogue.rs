@@ -1,0 +1,25 @@
+//! Every extension the server has, in the order in which their hooks run.
+
+use crate::extension::Extension;
+use crate::{im, xep};
+use std::sync::Arc;
+
+/// The list.
+pub fn extensions() -> Vec<Arc<dyn Extension>> {
+    vec![
+        Arc::new(im::roster::RosterManagement),
+        Arc::new(xep::session::LegacySession),
+        Arc::new(xep::disco::Discovery),
+        Arc::new(xep::contact::ContactAddresses),
+        Arc::new(xep::jid_escaping::JidEscaping),
+        Arc::new(xep::ping::Ping),
+        Arc::new(xep::time::EntityTime),
+        Arc::new(xep::version::SoftwareVersion),
+        Arc::new(xep::last_activity::LastActivity),
+        Arc::new(xep::private::PrivateStorage),
+        Arc::new(xep::vcard::VcardTemp),
+        Arc::new(xep::register::Registration),
+        Arc::new(xep::register::InvitedRegistration),
+        Arc::new(xep::offline::Offline),
+    ]
+}

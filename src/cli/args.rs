@@ -1,0 +1,489 @@
+//! The whole command line as types, with its help. Nothing is done here.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
+
+use crate::config::{CONFIG_FLAG, Overrides};
+
+const EXIT_CODES: &str = "\
+Settings come from flags, then environment variables, then the file, then defaults; \
+`magpie config` shows all of them and where each came from.
+
+Exit codes: 0 done; 1 failed; 2 wrong command line or configuration; 3 the server is not running.";
+
+/// An XMPP chat server. Without a command it serves, in the foreground, logging to standard error.
+///
+/// First steps:
+///   magpie                                  serve `localhost` on this machine
+///   magpie user add romeo@localhost         make the first account
+///   MAGPIE_DOMAIN=example.org magpie        serve a domain on all addresses
+#[derive(Debug, Parser)]
+#[command(name = "magpie", version, verbatim_doc_comment, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options every command takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Settings for `serve`, `check` and `config`.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// What to do; nothing: serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options every command takes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Common {
+    /// Settings file; without this, magpie.toml in the current directory if it exists [env: MAGPIE_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<String>,
+    /// Directory of the database and of the server's control socket [env: MAGPIE_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Print JSON for scripts instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// Settings by flag; each wins over its environment variable and over the file.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// Domains to serve, separated by commas [env: MAGPIE_DOMAIN]
+    #[arg(long, value_name = "DOMAINS")]
+    pub domain: Option<String>,
+    /// Administrators' addresses, separated by commas [env: MAGPIE_ADMINS]
+    #[arg(long, value_name = "JIDS")]
+    pub admins: Option<String>,
+    /// STARTTLS listeners as address:port, separated by commas; empty: off [env: MAGPIE_C2S_LISTEN]
+    #[arg(long, value_name = "ADDRESSES")]
+    pub c2s_listen: Option<String>,
+    /// Direct TLS listeners as address:port, separated by commas; empty: off [env: MAGPIE_C2S_TLS_LISTEN]
+    #[arg(long, value_name = "ADDRESSES")]
+    pub c2s_tls_listen: Option<String>,
+    /// Who may make an account from a client: closed, invite or open [env: MAGPIE_REGISTRATION]
+    #[arg(long, value_name = "MODE")]
+    pub registration: Option<String>,
+    /// For tests: passwords without TLS on loopback listeners [env: MAGPIE_ALLOW_PLAINTEXT_AUTH]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub allow_plaintext_auth: Option<String>,
+    /// Log level, or a filter such as info,magpie::storage=debug [env: MAGPIE_LOG]
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+    /// What a log line looks like: human or json [env: MAGPIE_LOG_FORMAT]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+impl Settings {
+    fn flags(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("--domain", &self.domain),
+            ("--admins", &self.admins),
+            ("--c2s-listen", &self.c2s_listen),
+            ("--c2s-tls-listen", &self.c2s_tls_listen),
+            ("--registration", &self.registration),
+            ("--allow-plaintext-auth", &self.allow_plaintext_auth),
+            ("--log", &self.log),
+            ("--log-format", &self.log_format),
+        ];
+        all.into_iter().filter_map(|(flag, value)| Some((flag, value.clone()?))).collect()
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve until stopped (the same as no command)
+    Serve(Serve),
+    /// Check settings, certificates, ports, DNS and disk without serving
+    Check(Check),
+    /// Show every setting, its value and where it came from
+    Config(Show),
+    /// Have the running server read its settings and certificates again
+    ///
+    /// Says what changed live and what needs a restart. With a mistake in the settings nothing changes.
+    Reload,
+    /// Show how the running server is doing
+    Status,
+    /// Stop the running server: streams closed, everything written
+    Stop,
+    /// Accounts
+    #[command(subcommand)]
+    User(User),
+    /// Connected clients
+    #[command(subcommand)]
+    Session(Session),
+    /// Contact lists
+    #[command(subcommand)]
+    Roster(Roster),
+    /// Messages waiting for people who are not there
+    #[command(subcommand)]
+    Offline(Offline),
+    /// Send a message to everybody who is online
+    Announce(Announce),
+    /// Copy the database to a file; the server may be running
+    Backup(Backup),
+    /// Put a backup in place of the database; the server must be stopped
+    Restore(Restore),
+    /// Invitations to make an account
+    #[command(subcommand)]
+    Invite(Invite),
+}
+
+/// `magpie serve`
+#[derive(Args, Clone, Debug, Default)]
+pub struct Serve {
+    /// Settings by flag.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// `magpie check`
+#[derive(Args, Clone, Debug, Default)]
+pub struct Check {
+    /// Ask no DNS server
+    #[arg(long)]
+    pub no_dns: bool,
+    /// Settings by flag.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// `magpie config`
+#[derive(Args, Clone, Debug, Default)]
+pub struct Show {
+    /// Print a settings file with every default instead, commented out
+    #[arg(long)]
+    pub example: bool,
+    /// Settings by flag.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Where a password comes from; without any of these it is asked for, twice.
+#[derive(Args, Clone, Debug, Default)]
+#[command(group = ArgGroup::new("source").multiple(false))]
+pub struct Password {
+    /// Read the password from the first line of standard input
+    #[arg(long, group = "source")]
+    pub password_stdin: bool,
+    /// Read it from the first line of a file
+    #[arg(long, value_name = "FILE", group = "source")]
+    pub password_file: Option<PathBuf>,
+    /// Make a good one and print it
+    #[arg(long, group = "source")]
+    pub generate: bool,
+}
+
+/// `magpie user …`
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Make an account
+    ///
+    /// Examples:
+    ///   magpie user add romeo@example.org
+    ///   echo "$PASSWORD" | magpie user add romeo@example.org --password-stdin
+    #[command(verbatim_doc_comment)]
+    Add {
+        /// Its address
+        jid: String,
+        /// Where the password comes from.
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Set another password; its sessions end
+    Passwd {
+        /// The account
+        jid: String,
+        /// Where the password comes from.
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Delete an account with everything it has
+    Del {
+        /// The account
+        jid: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// List accounts
+    List {
+        /// Only those of this domain
+        domain: Option<String>,
+    },
+    /// Show one account: sessions, contacts, waiting messages, last seen
+    Show {
+        /// The account
+        jid: String,
+    },
+}
+
+/// `magpie session …`
+#[derive(Debug, Subcommand)]
+pub enum Session {
+    /// List connected clients
+    List {
+        /// Only those of this account
+        jid: Option<String>,
+    },
+    /// Close sessions
+    Kick {
+        /// An account (all its sessions) or an address with resource (that one)
+        jid: String,
+        /// What the client is told
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+/// Subscription states of RFC 6121 §2.1.2.5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SubscriptionArg {
+    /// Neither sees the other's presence
+    None,
+    /// The user sees the contact's presence
+    To,
+    /// The contact sees the user's presence
+    From,
+    /// Both
+    Both,
+}
+
+/// `magpie roster …`
+#[derive(Debug, Subcommand)]
+pub enum Roster {
+    /// Show the contacts of an account
+    Show {
+        /// The account
+        jid: String,
+    },
+    /// Add or change a contact; connected clients see it at once
+    Add {
+        /// The account
+        jid: String,
+        /// The contact's address
+        contact: String,
+        /// What the user calls the contact; without this it stays as it is
+        #[arg(long)]
+        name: Option<String>,
+        /// A group it is in; may be given again; without this they stay as they are
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        /// Who sees whose presence; without this it stays as it is. An account of this server gets its own side
+        #[arg(long, value_enum)]
+        subscription: Option<SubscriptionArg>,
+    },
+    /// Remove a contact and both subscriptions
+    Remove {
+        /// The account
+        jid: String,
+        /// The contact's address
+        contact: String,
+    },
+}
+
+/// `magpie offline …`
+#[derive(Debug, Subcommand)]
+pub enum Offline {
+    /// Count waiting messages of one account or of all; never shows what they say
+    List {
+        /// The account
+        jid: Option<String>,
+    },
+    /// Delete waiting messages of an account
+    Purge {
+        /// The account
+        jid: String,
+        /// Only those older than this
+        #[arg(long, value_name = "DAYS")]
+        older_than_days: Option<u32>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// `magpie announce`
+#[derive(Args, Clone, Debug)]
+pub struct Announce {
+    /// What to say
+    pub text: String,
+    /// Only to people of this domain
+    #[arg(long, value_name = "DOMAIN")]
+    pub to: Option<String>,
+}
+
+/// `magpie backup`
+#[derive(Args, Clone, Debug)]
+pub struct Backup {
+    /// File to write; must not exist
+    pub file: PathBuf,
+}
+
+/// `magpie restore`
+#[derive(Args, Clone, Debug)]
+pub struct Restore {
+    /// A file that `magpie backup` wrote
+    pub file: PathBuf,
+    /// Only look whether the backup is whole and of a version this program reads
+    #[arg(long)]
+    pub verify: bool,
+    /// Replace a database that exists; it is kept beside the new one under another name
+    #[arg(long, conflicts_with = "verify")]
+    pub replace: bool,
+}
+
+/// `magpie invite …`
+#[derive(Debug, Subcommand)]
+pub enum Invite {
+    /// Make an invitation and print its code
+    Create {
+        /// Domain of the new account; without it, the first one served
+        domain: Option<String>,
+        /// Days it is good for; without it, registration.invite_days
+        #[arg(long, value_name = "DAYS")]
+        days: Option<u32>,
+        /// How many accounts it is good for
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        uses: u32,
+    },
+    /// List invitations that can still be used
+    List,
+    /// Make an invitation useless
+    Revoke {
+        /// Its code
+        code: String,
+    },
+}
+
+impl Cli {
+    /// The command line of this process; wrong ones end it here with a message and exit code 2.
+    pub fn from_process() -> Self {
+        Self::read(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The same from given arguments, the program's name first.
+    pub fn read<I, T>(arguments: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<std::ffi::OsString> + Clone,
+    {
+        let cli = Self::try_parse_from(arguments)?;
+        match cli.settings.flags().first() {
+            Some((flag, _)) if !cli.takes_settings() => {
+                let message = format!("{flag} belongs to `serve`, `check` and `config`; this command does not take it");
+                Err(<Self as clap::CommandFactory>::command().error(ErrorKind::ArgumentConflict, message))
+            }
+            _ => Ok(cli),
+        }
+    }
+
+    fn takes_settings(&self) -> bool {
+        matches!(self.command, None | Some(Command::Serve(_) | Command::Check(_) | Command::Config(_)))
+    }
+
+    /// Flags and environment, for `Config::load`.
+    pub fn overrides(&self) -> Overrides {
+        let mut flags = self.settings.flags();
+        match &self.command {
+            Some(Command::Serve(Serve { settings })) => flags.extend(settings.flags()),
+            Some(Command::Check(Check { settings, .. })) => flags.extend(settings.flags()),
+            Some(Command::Config(Show { settings, .. })) => flags.extend(settings.flags()),
+            _ => {}
+        }
+        let common = [(CONFIG_FLAG, &self.common.config), ("--data-dir", &self.common.data_dir)];
+        flags.extend(common.into_iter().filter_map(|(flag, value)| Some((flag, value.clone()?))));
+        Overrides::from_process(flags)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::config::VARIABLES;
+
+    fn read(line: &str) -> Result<Cli, String> {
+        Cli::read(line.split(' ')).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_a_setting_exists_and_names_its_variable() {
+        let help = Cli::command().render_long_help().to_string();
+        for variable in VARIABLES {
+            assert!(
+                help.contains(&format!("{} ", variable.flag)) || help.contains(&format!("{}[", variable.flag)),
+                "{}",
+                variable.flag
+            );
+            assert!(help.contains(&format!("[env: {}]", variable.env)), "{}", variable.env);
+        }
+        assert!(help.contains("3 the server is not running"), "{help}");
+    }
+
+    #[test]
+    fn flags_reach_the_settings_from_either_side_of_the_command() {
+        for line in ["magpie --domain a.example", "magpie --domain a.example serve", "magpie serve --domain a.example"]
+        {
+            let overrides = read(line).unwrap().overrides();
+            assert_eq!(overrides.flags, [("--domain", "a.example".to_owned())], "{line}");
+        }
+        let overrides = read("magpie --config x.toml status --data-dir d --json").unwrap().overrides();
+        assert_eq!(overrides.flags, [("--config", "x.toml".to_owned()), ("--data-dir", "d".to_owned())]);
+        let overrides = read("magpie --allow-plaintext-auth --c2s-listen= check").unwrap().overrides();
+        let flags = [("--c2s-listen", String::new()), ("--allow-plaintext-auth", "true".to_owned())];
+        assert_eq!(overrides.flags, flags);
+    }
+
+    #[test]
+    fn a_setting_on_a_command_that_ignores_it_is_refused() {
+        let refused = read("magpie --domain a.example status").unwrap_err();
+        assert!(refused.contains("--domain belongs to `serve`, `check` and `config`"), "{refused}");
+        assert!(read("magpie status --domain a.example").is_err());
+    }
+
+    #[test]
+    fn every_command_reads() {
+        for line in [
+            "serve --log debug",
+            "check --no-dns",
+            "config --example",
+            "reload",
+            "status --json",
+            "stop",
+            "user add a@b --password-stdin",
+            "user passwd a@b --generate",
+            "user del a@b --yes",
+            "user list b",
+            "user show a@b",
+            "session list",
+            "session kick a@b/c --reason bye",
+            "roster show a@b",
+            "roster add a@b c@d --name C --group x --group y --subscription both",
+            "roster remove a@b c@d",
+            "offline list",
+            "offline purge a@b --older-than-days 30 -y",
+            "announce hello --to b",
+            "backup f",
+            "restore f --verify",
+            "invite create --days 3 --uses 2",
+            "invite list",
+            "invite revoke abc",
+        ] {
+            read(&format!("magpie {line}")).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        assert!(read("magpie user add a@b --generate --password-stdin").is_err());
+        assert!(read("magpie invite create --uses 0").is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! The sections of the file, one struct each. The doc comment of a field is its entry in the manual.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use toml::{Spanned, Value as Toml, de::DeValue};
+
+use super::{
+    section::section,
+    value::{Certificate, Choice, Reading, Value, read_choice, show_choice},
+};
+use crate::net::addr::IpNet;
+
+section! {
+    /// Connections of clients.
+    pub struct C2s in "c2s" {
+        /// Addresses for clients that begin in the clear and then ask for TLS (STARTTLS); [] turns them off.
+        /// Default: while every domain is `localhost`, this machine only (127.0.0.1 and ::1); else all addresses
+        /// ("0.0.0.0:5222" and "[::]:5222"). An address stands for its own family: "[::]" does not include IPv4.
+        restart listen: Vec<SocketAddr> = super::loopback_listeners(5222),
+        /// Addresses for clients that begin with TLS (XEP-0368); [] turns them off. Default: as `listen`, port 5223.
+        restart tls_listen: Vec<SocketAddr> = super::loopback_listeners(5223),
+        /// Load balancers that put the PROXY protocol (version 1 or 2) before each connection. From these addresses it
+        /// is required, from all others it is not understood.
+        live proxy_protocol_from: Vec<IpNet> = Vec::new(),
+        /// For tests only: log in and chat without TLS. Holds on loopback listeners alone; any other listener still
+        /// requires TLS, and a warning says so.
+        live allow_plaintext_auth: bool = false,
+    }
+}
+
+section! {
+    /// Certificates. They are read again at `reload` and nobody is disconnected.
+    pub struct Tls in "tls" {
+        /// Certificates with their keys (PEM), chosen by the name the client asks for:
+        /// [{ cert = "chain.pem", key = "key.pem" }], optionally with `domains = [...]` where the names inside the
+        /// certificate are not enough. Empty: a development CA and a certificate for each domain are made in
+        /// `certs_dir` at first start.
+        live certificates: Vec<Certificate> = Vec::new(),
+        /// Where the development CA and its certificates are made and kept.
+        live certs_dir: PathBuf = PathBuf::from("certs"),
+    }
+}
+
+section! {
+    /// Logging in.
+    pub struct Auth in "auth" {
+        /// PBKDF2 rounds for passwords set from now on (RFC 7677 asks for 4096 or more). A client does them at each
+        /// login, so an old phone notices 100000.
+        live (4_096, 10_000_000) scram_iterations: u32 = 10_000,
+        /// Tell clients in SCRAM what was offered, so that they notice if somebody in between has removed something
+        /// (XEP-0474). Turn it off for clients that stumble over it.
+        live downgrade_protection: bool = true,
+        /// Domains where anybody may log in without an account (SASL ANONYMOUS, RFC 4505).
+        live anonymous_domains: Vec<String> = Vec::new(),
+        /// Mechanisms not offered, of SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-256-PLUS and PLAIN.
+        live mechanisms_disabled: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
+    /// Making accounts from a client (XEP-0077). `magpie user add` works whatever stands here.
+    pub struct Registration in "registration" {
+        /// "closed": nobody; "invite": with a code from `magpie invite create`; "open": everybody, within
+        /// `limits.registrations_per_address_per_hour_max`.
+        live mode: RegistrationMode = RegistrationMode::Closed,
+        /// Days an invitation is good for.
+        live (1, 3_650) invite_days: u32 = 7,
+    }
+}
+
+section! {
+    /// Messages for people who are not there (XEP-0160). A sender whose message does not fit any more is told
+    /// (service-unavailable).
+    pub struct Offline in "offline" {
+        /// Messages kept for one account; 0 keeps none.
+        live (0, i64::MAX as u64) messages_max: usize = 1_000,
+        /// Bytes kept for one account.
+        live bytes_max: usize = 16 * 1024 * 1024,
+        /// Days after which an undelivered message is deleted; 0: never.
+        live (0, 36_500) expire_days: u32 = 0,
+    }
+}
+
+section! {
+    /// Whom to write to about this server (XEP-0157): lists of addresses such as "mailto:abuse@example.org" or
+    /// "xmpp:admin@example.org". Empty ones are not published.
+    pub struct Contact in "contact" {
+        /// Misuse of the service.
+        live abuse: Vec<String> = Vec::new(),
+        /// Its administrators.
+        live admin: Vec<String> = Vec::new(),
+        /// Praise and blame.
+        live feedback: Vec<String> = Vec::new(),
+        /// Buying.
+        live sales: Vec<String> = Vec::new(),
+        /// Vulnerabilities (RFC 9116).
+        live security: Vec<String> = Vec::new(),
+        /// A page that says whether the service is up.
+        live status: Vec<String> = Vec::new(),
+        /// Help.
+        live support: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
+    /// What the server tells about itself (XEP-0092).
+    pub struct Software in "software" {
+        /// Name the operating system as well.
+        live show_os: bool = false,
+    }
+}
+
+section! {
+    /// The database, `magpie.db` in `data_dir`.
+    pub struct StorageConfig in "storage" {
+        /// Connections that read at the same time. There is always one that writes.
+        restart (1, 64) readers: usize = 2,
+        /// Memory each connection may use to cache pages, in KiB.
+        restart (256, 4_194_304) cache_kib: usize = 1_024,
+        /// Size of the database in MiB; beyond it writes are refused, and senders told. 0: as the disk allows.
+        restart (0, 1_073_741_824) size_mib_max: usize = 0,
+    }
+}
+
+section! {
+    /// The log, on standard error. No message bodies and no passwords, at any level.
+    pub struct Log in "log" {
+        /// "error", "warn", "info", "debug" or "trace", or a list with parts of the server:
+        /// "info,magpie::storage=debug".
+        live level: String = "info".to_owned(),
+        /// "human": lines for people; "json": one object per line.
+        restart format: LogFormat = LogFormat::Human,
+    }
+}
+
+/// Who may make an account from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RegistrationMode {
+    /// Nobody.
+    #[default]
+    Closed,
+    /// Who has an invitation.
+    Invite,
+    /// Everybody.
+    Open,
+}
+
+impl Choice for RegistrationMode {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("closed", Self::Closed), ("invite", Self::Invite), ("open", Self::Open)];
+}
+
+impl Value for RegistrationMode {
+    fn read(at: &Spanned<DeValue<'_>>, reading: &mut Reading<'_>) -> Option<Self> {
+        read_choice(at, reading)
+    }
+
+    fn show(&self) -> Toml {
+        show_choice(*self)
+    }
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Choice for LogFormat {
+    const ALL: &'static [(&'static str, Self)] = &[("human", Self::Human), ("json", Self::Json)];
+}
+
+impl Value for LogFormat {
+    fn read(at: &Spanned<DeValue<'_>>, reading: &mut Reading<'_>) -> Option<Self> {
+        read_choice(at, reading)
+    }
+
+    fn show(&self) -> Toml {
+        show_choice(*self)
+    }
+}

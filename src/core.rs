@@ -1,0 +1,119 @@
+//! What all parts of a running server share.
+
+use crate::account::table::AccountTable;
+use crate::clock;
+use crate::config::Config;
+use crate::extension::registry::Registry;
+use crate::hosts::Hosts;
+use crate::sasl::Decoy;
+use crate::storage::Storage;
+use arc_swap::{ArcSwap, Guard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::task::TaskTracker;
+use xep_support::jid::BareJid;
+
+/// The running server, as the handlers of stanzas see it.
+pub struct Core {
+    /// Settings; replaced as a whole by a reload.
+    pub config: ArcSwap<Config>,
+    /// The domains we serve.
+    pub hosts: Hosts,
+    /// Local accounts in use.
+    pub accounts: AccountTable,
+    /// The database.
+    pub storage: Storage,
+    /// What extensions declared.
+    pub registry: Registry,
+    /// What unknown users are answered with.
+    pub decoy: Arc<Decoy>,
+    /// Failed logins and registrations, by address and account.
+    pub attempts: crate::attempts::Attempts,
+    /// Work that a stop waits for although no session does any more.
+    pub work: TaskTracker,
+    /// Accounts whose password has just changed.
+    pub changed: RecentChanges,
+    /// Counters for operators.
+    pub counters: Counters,
+    /// When the server started, microseconds since 1970.
+    pub started_us: i64,
+}
+
+impl Core {
+    /// The settings in force. Take what is needed and drop the guard: it must not live over an await.
+    pub fn config(&self) -> Guard<Arc<Config>> {
+        self.config.load()
+    }
+}
+
+/// What an operator wants to count. Nothing here is touched for a message.
+#[derive(Default)]
+pub struct Counters {
+    /// Connections accepted.
+    pub connections: AtomicU64,
+    /// Connections refused by a limit.
+    pub connections_refused: AtomicU64,
+    /// Of these, what the log has not said yet.
+    pub connections_refused_log: LogGate,
+    /// TLS handshakes that failed.
+    pub tls_failed: AtomicU64,
+    /// Successful authentications.
+    pub logins: AtomicU64,
+    /// Failed authentications.
+    pub logins_failed: AtomicU64,
+    /// Sessions bound at the moment.
+    pub sessions: AtomicU64,
+    /// Messages put into the offline store.
+    pub offline_stored: AtomicU64,
+    /// Accounts registered by clients.
+    pub registrations: AtomicU64,
+}
+
+/// Something strangers can cause as often as they like is not logged each time: at most once in ten seconds, with how
+/// often it happened.
+#[derive(Default)]
+pub struct LogGate {
+    next_ms: AtomicU64,
+    count: AtomicU64,
+}
+
+const LOG_GATE_MS: u64 = 10_000;
+
+impl LogGate {
+    /// Notes one case, and calls `log` with the number of cases if it is time.
+    pub fn note(&self, log: impl FnOnce(u64)) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let (now, next) = (clock::monotonic_ms(), self.next_ms.load(Ordering::Relaxed));
+        let first = now >= next
+            && self.next_ms.compare_exchange(next, now + LOG_GATE_MS, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if first {
+            log(self.count.swap(0, Ordering::Relaxed));
+        }
+    }
+}
+
+/// Accounts whose password was changed a short while ago. A login that began before the change must not succeed after it,
+/// and looking at the database again at each login would be dear.
+#[derive(Default)]
+pub struct RecentChanges {
+    changes: Mutex<Vec<(BareJid, u64)>>,
+}
+
+/// A negotiation is over after this time, whatever happens.
+const RECENT_MS: u64 = 15 * 60 * 1000;
+
+impl RecentChanges {
+    /// The password of this account changes now.
+    pub fn note(&self, account: &BareJid) {
+        let now = clock::monotonic_ms();
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.retain(|(jid, at)| now.saturating_sub(*at) < RECENT_MS && jid != account);
+        changes.push((account.clone(), now));
+    }
+
+    /// Has it changed since?
+    pub fn since(&self, account: &BareJid, since_ms: u64) -> bool {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.iter().any(|(jid, at)| jid == account && *at >= since_ms)
+    }
+}

@@ -1,0 +1,134 @@
+//! How an extension says what it is and what it does: one `declare`, from which the IQ table, the stages and service
+//! discovery follow. Registration is data; at run time it is one look-up and a few calls.
+
+pub mod registry;
+
+use crate::account::resource::Client;
+use crate::account::{Account, Parcel};
+use crate::core::Core;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use xep_support::jid::Jid;
+use xep_support::stanza::error::StanzaError;
+use xep_support::stanza::{IqType, Stanza};
+use xep_support::xml::Element;
+
+pub use registry::{Declare, Registry};
+
+/// A protocol extension, or a part of the core that is declared like one.
+pub trait Extension: Send + Sync + 'static {
+    /// Number and name, for lists.
+    fn about(&self) -> About;
+    /// Everything it takes part in.
+    fn declare(self: Arc<Self>, d: &mut Declare<'_>);
+}
+
+/// What an extension implements.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// `RFC 6121` or `XEP-0199`.
+    pub id: &'static str,
+    /// Its title.
+    pub name: &'static str,
+    /// The version of the document we follow; empty for RFCs.
+    pub version: &'static str,
+}
+
+impl About {
+    /// An XEP at the version we follow.
+    pub const fn new(id: &'static str, name: &'static str, version: &'static str) -> Self {
+        Self { id, name, version }
+    }
+}
+
+/// To whom an IQ request goes that the server answers (RFC 6120 §10.3, 6121 §8.5.2.1.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Addressee {
+    /// A served domain.
+    Server,
+    /// The sender's own account: no `to`, or its bare JID.
+    OwnAccount,
+    /// Another local account, whether it exists or not.
+    OtherAccount,
+}
+
+/// An IQ request to be answered by us.
+pub struct IqCall<'a> {
+    /// The server.
+    pub core: &'a Arc<Core>,
+    /// Who asks.
+    pub client: &'a Client,
+    /// Get or set; nothing else gets here.
+    pub kind: IqType,
+    /// Whom it is for.
+    pub addressee: Addressee,
+    /// The domain or account asked; the own account where there was no `to`.
+    pub to: &'a Jid,
+    /// The one child of the request.
+    pub payload: Element,
+    /// The request as it came.
+    pub request: &'a Arc<Stanza>,
+}
+
+/// What an IQ request is answered with: the payload of the result, or an error.
+pub type IqResult = Result<Option<Element>, StanzaError>;
+
+/// A future that owns everything it needs.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The answer to an IQ request. Exactly one goes out.
+pub enum Answer {
+    /// Known at once.
+    Now(IqResult),
+    /// Needs storage. The asking session reads nothing further until it is there.
+    Later(BoxFuture<IqResult>),
+    /// The handler has put the answer into the outbox itself, where its place among other stanzas matters.
+    Sent,
+    /// The same, after something to wait for.
+    SentLater(BoxFuture<()>),
+}
+
+impl Answer {
+    /// An empty result.
+    pub fn ok() -> Self {
+        Self::Now(Ok(None))
+    }
+
+    /// A result with a payload.
+    pub fn with(payload: Element) -> Self {
+        Self::Now(Ok(Some(payload)))
+    }
+
+    /// An error.
+    pub fn error(error: StanzaError) -> Self {
+        Self::Now(Err(error))
+    }
+
+    /// An answer to wait for.
+    pub fn later(future: impl Future<Output = IqResult> + Send + 'static) -> Self {
+        Self::Later(Box::pin(future))
+    }
+}
+
+/// A handler of IQ requests.
+pub type IqHandler = Box<dyn Fn(IqCall<'_>) -> Answer + Send + Sync>;
+
+/// What a hook of stage Undelivered decided about a message nobody can take now.
+pub enum Undelivered {
+    /// It is taken care of.
+    Kept,
+    /// Nothing for this hook; the next one is asked, and at the end the sender gets an error.
+    Pass(Parcel),
+    /// It must not be kept and needs no error (a chat state, say). The reason is for the log.
+    Dropped(&'static str),
+    /// The sender gets this error.
+    Refused(Parcel, StanzaError),
+}
+
+/// Stage Undelivered: called under the account's lock, so that the order of messages is kept; must not wait.
+pub type UndeliveredHook =
+    Box<dyn Fn(&Arc<Core>, &Arc<Account>, &mut crate::account::AccountState, Parcel) -> Undelivered + Send + Sync>;
+
+/// Stages Available and Unavailable: a resource came (with its first available presence) or went.
+pub type ResourceHook = Box<dyn Fn(&Arc<Core>, &Client, &Stanza) + Send + Sync>;

@@ -1,0 +1,207 @@
+//! All declarations, frozen at start.
+
+use super::{About, Addressee, Extension, IqHandler, ResourceHook, UndeliveredHook};
+use crate::account::resource::Client;
+use crate::core::Core;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use xep_support::formats::form::DataForm;
+use xep_support::jid::Jid;
+use xep_support::stanza::{IqType, Stanza};
+
+/// An entry of a disco#info answer (XEP-0030 §3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// `server`, `account` …
+    pub category: &'static str,
+    /// `im`, `registered` …
+    pub kind: &'static str,
+    /// For people.
+    pub name: &'static str,
+}
+
+/// A data form in the server's disco#info (XEP-0128), from the settings in force.
+pub type InfoForm = Box<dyn Fn(&Core, &Jid) -> Option<DataForm> + Send + Sync>;
+
+/// Everything the extensions of a server declared.
+#[derive(Default)]
+pub struct Registry {
+    abouts: Vec<About>,
+    iq: HashMap<Addressee, HashMap<&'static str, Vec<IqEntry>>>,
+    undelivered: Vec<UndeliveredHook>,
+    available: Vec<ResourceHook>,
+    unavailable: Vec<ResourceHook>,
+    server_features: BTreeSet<&'static str>,
+    account_features: BTreeSet<&'static str>,
+    server_identities: Vec<Identity>,
+    account_identities: Vec<Identity>,
+    info_forms: Vec<InfoForm>,
+    guarded: HashMap<&'static str, &'static str>,
+}
+
+struct IqEntry {
+    kind: IqType,
+    name: &'static str,
+    handler: IqHandler,
+}
+
+/// What a look-up in the IQ table found.
+pub enum IqFound<'a> {
+    /// This handler answers.
+    Handler(&'a IqHandler),
+    /// The payload is known, but not with this type: `not-allowed`.
+    WrongType,
+    /// Nobody knows it: `service-unavailable`.
+    Nobody,
+}
+
+impl Registry {
+    /// Collects what the extensions declare, in the order in which their hooks run.
+    pub fn new(extensions: impl IntoIterator<Item = Arc<dyn Extension>>) -> Self {
+        let mut registry = Self::default();
+        for extension in extensions {
+            registry.abouts.push(extension.about());
+            extension.declare(&mut Declare { registry: &mut registry });
+        }
+        registry
+    }
+
+    /// What the server implements.
+    pub fn abouts(&self) -> &[About] {
+        &self.abouts
+    }
+
+    /// Who answers this request?
+    pub fn iq(&self, addressee: Addressee, kind: IqType, name: &str, ns: &str) -> IqFound<'_> {
+        let Some(entries) = self.iq.get(&addressee).and_then(|by_ns| by_ns.get(ns)) else {
+            return IqFound::Nobody;
+        };
+        let mut found = IqFound::Nobody;
+        for entry in entries.iter().filter(|e| e.name == name) {
+            if entry.kind == kind {
+                return IqFound::Handler(&entry.handler);
+            }
+            found = IqFound::WrongType;
+        }
+        found
+    }
+
+    /// May only somebody who sees the presence of a resource ask it this? The namespace and name of the payload decide.
+    pub fn is_guarded(&self, name: &str, ns: &str) -> bool {
+        self.guarded.get(ns).is_some_and(|n| *n == name)
+    }
+
+    /// Stage Undelivered.
+    pub fn undelivered(&self) -> &[UndeliveredHook] {
+        &self.undelivered
+    }
+
+    /// Stage Available.
+    pub fn run_available(&self, core: &Arc<Core>, client: &Client, presence: &Stanza) {
+        self.available.iter().for_each(|hook| hook(core, client, presence));
+    }
+
+    /// Stage Unavailable.
+    pub fn run_unavailable(&self, core: &Arc<Core>, client: &Client, presence: &Stanza) {
+        self.unavailable.iter().for_each(|hook| hook(core, client, presence));
+    }
+
+    /// Features of the server's disco#info.
+    pub fn server_features(&self) -> impl Iterator<Item = &'static str> {
+        self.server_features.iter().copied()
+    }
+
+    /// Features of an account's disco#info.
+    pub fn account_features(&self) -> impl Iterator<Item = &'static str> {
+        self.account_features.iter().copied()
+    }
+
+    /// Identities of the server.
+    pub fn server_identities(&self) -> &[Identity] {
+        &self.server_identities
+    }
+
+    /// Identities of an account.
+    pub fn account_identities(&self) -> &[Identity] {
+        &self.account_identities
+    }
+
+    /// Forms of the server's disco#info.
+    pub fn info_forms<'a>(&'a self, core: &'a Core, host: &'a Jid) -> impl Iterator<Item = DataForm> + 'a {
+        self.info_forms.iter().filter_map(move |make| make(core, host))
+    }
+}
+
+/// What an extension writes its declarations into.
+pub struct Declare<'a> {
+    registry: &'a mut Registry,
+}
+
+impl Declare<'_> {
+    /// Answers IQ requests of this type, addressee and payload.
+    pub fn iq(
+        &mut self,
+        addressee: Addressee,
+        kind: IqType,
+        (name, ns): (&'static str, &'static str),
+        handler: impl Fn(super::IqCall<'_>) -> super::Answer + Send + Sync + 'static,
+    ) -> &mut Self {
+        let entry = IqEntry { kind, name, handler: Box::new(handler) };
+        self.registry.iq.entry(addressee).or_default().entry(ns).or_default().push(entry);
+        self
+    }
+
+    /// A request that reaches a full JID only from somebody who may see that entity's presence.
+    pub fn guard(&mut self, (name, ns): (&'static str, &'static str)) -> &mut Self {
+        self.registry.guarded.insert(ns, name);
+        self
+    }
+
+    /// Takes part in stage Undelivered.
+    pub fn undelivered(&mut self, hook: UndeliveredHook) -> &mut Self {
+        self.registry.undelivered.push(hook);
+        self
+    }
+
+    /// Takes part in stage Available.
+    pub fn available(&mut self, hook: ResourceHook) -> &mut Self {
+        self.registry.available.push(hook);
+        self
+    }
+
+    /// Takes part in stage Unavailable.
+    pub fn unavailable(&mut self, hook: ResourceHook) -> &mut Self {
+        self.registry.unavailable.push(hook);
+        self
+    }
+
+    /// A feature of the server's disco#info.
+    pub fn server_feature(&mut self, feature: &'static str) -> &mut Self {
+        self.registry.server_features.insert(feature);
+        self
+    }
+
+    /// A feature of every account's disco#info.
+    pub fn account_feature(&mut self, feature: &'static str) -> &mut Self {
+        self.registry.account_features.insert(feature);
+        self
+    }
+
+    /// An identity of the server.
+    pub fn server_identity(&mut self, identity: Identity) -> &mut Self {
+        self.registry.server_identities.push(identity);
+        self
+    }
+
+    /// An identity of every account.
+    pub fn account_identity(&mut self, identity: Identity) -> &mut Self {
+        self.registry.account_identities.push(identity);
+        self
+    }
+
+    /// A form of the server's disco#info (XEP-0128).
+    pub fn info_form(&mut self, form: InfoForm) -> &mut Self {
+        self.registry.info_forms.push(form);
+        self
+    }
+}

@@ -1,0 +1,157 @@
+//! Every bound of the server: name with its unit, default, and why. Crossing one is an expected event with a defined
+//! answer, a counter and a log line; no buffer, queue or table in the server grows without one of these.
+
+use std::{net::IpAddr, time::Duration};
+
+use crate::{config::section::section, net::addr::IpNet};
+
+section! {
+    /// Limits. What concerns a stream is taken by connections made after the change; the rest at once.
+    pub struct Limits in "limits" {
+        /// Largest stanza accepted from a client, in bytes; announced to it (XEP-0478). RFC 6120 §13.12 forbids less
+        /// than 10000. 256 KiB carries every avatar and vCard in use.
+        live (10_000, 16_777_216) stanza_bytes_max: usize = 256 * 1024,
+        /// The same before authentication: a stranger may cost no more than this.
+        live (10_000, 16_777_216) stanza_bytes_before_auth_max: usize = 16 * 1024,
+        /// Largest stream header (`<stream:stream ...>`) in bytes.
+        live (1_024, 1_048_576) header_bytes_max: usize = 8 * 1024,
+        /// How deep elements may nest in a stanza. Forwarded archives of forwarded forms stay under 20.
+        live (8, 1_000) xml_depth_max: usize = 64,
+        /// Attributes of one element, namespace declarations included: checking them for duplicates costs their square.
+        live (16, 1_000) attributes_max: usize = 64,
+        /// Largest SASL message in bytes after base64.
+        live (1_024, 1_048_576) sasl_bytes_max: usize = 8 * 1024,
+        /// Time from the first byte to a bound resource, in seconds. A phone on a bad line needs ten.
+        live negotiation_seconds_max: Duration = Duration::from_secs(60),
+        /// Failed logins on one stream before it is closed; RFC 6120 §6.4.5 asks for 2 to 5 retries.
+        live (1, 100) auth_attempts_per_stream_max: usize = 5,
+        /// Bytes per second read from one client on average, 0: as fast as it comes. Above it the client is read more
+        /// slowly; nothing is refused.
+        live (0, i64::MAX as u64) bytes_per_second_max: usize = 256 * 1024,
+        /// Bytes a client that was quiet may send at once before `bytes_per_second_max` slows it down.
+        live bytes_burst_max: usize = 1024 * 1024,
+        /// Stanzas taken from one connection before another one has its turn.
+        live stanzas_per_wake_max: usize = 64,
+        /// Seconds without a byte after which the server asks a client whether it is still there (XEP-0199).
+        live idle_probe_seconds: Duration = Duration::from_secs(300),
+        /// Seconds it then has for any sign of life before the connection counts as lost.
+        live idle_dead_seconds: Duration = Duration::from_secs(90),
+        /// Seconds a client may leave written bytes unread before the connection counts as lost.
+        live write_stall_seconds_max: Duration = Duration::from_secs(60),
+        /// Seconds a closing stream waits for the peer's `</stream:stream>`.
+        live close_seconds_max: Duration = Duration::from_secs(5),
+        /// Seconds a stop waits for streams to close and writers to drain.
+        live shutdown_seconds_max: Duration = Duration::from_secs(10),
+
+        /// Client connections altogether; more are closed at once. Idle ones cost 5 to 14 KB each.
+        live connections_total_max: usize = 100_000,
+        /// Connections from one address at a time. Offices and mobile carriers put many people behind one.
+        live connections_per_address_max: usize = 100,
+        /// New connections from one address in a minute.
+        live connections_per_address_per_minute_max: usize = 300,
+        /// Addresses (IPv6: /64 networks) whose connections are counted; the longest silent are forgotten first.
+        live addresses_tracked_max: usize = 100_000,
+        /// Sessions of one account at a time.
+        live resources_per_account_max: usize = 16,
+        /// Stanzas of one session that are neither on disk nor delivered yet; then it stops reading that client for a
+        /// moment, so that nobody can fill the queues of all.
+        live unsettled_stanzas_max: usize = 256,
+
+        /// Bytes waiting for one client that does not read; above it the session is closed and what it had not received
+        /// goes the way of offline messages.
+        live outbox_bytes_max: usize = 4 * 1024 * 1024,
+        /// Stanzas waiting for one such client.
+        live outbox_stanzas_max: usize = 10_000,
+        /// Stanzas waiting for one account while it is read from disk; more are answered with resource-constraint.
+        live parked_stanzas_max: usize = 1_000,
+        /// Bytes of the same.
+        live parked_bytes_max: usize = 4 * 1024 * 1024,
+        /// Accounts being read from disk at a time.
+        live accounts_loading_max: usize = 1_000,
+        /// Accounts kept in memory that nobody is logged in to.
+        live accounts_cached_max: usize = 10_000,
+        /// Addresses outside the roster that one session has sent presence to and that must hear of its end.
+        live directed_presence_max: usize = 1_000,
+
+        /// Contacts in one roster; more are refused with resource-constraint.
+        live roster_items_max: usize = 2_000,
+        /// Bytes of all contacts of one account, as they are sent: a roster goes out as one stanza, so this must be well
+        /// below `outbox_bytes_max`.
+        live roster_bytes_max: usize = 1024 * 1024,
+        /// Bytes of a contact's name (RFC 6121 §2.1.2.4 leaves the limit to the server); more are not-acceptable.
+        live roster_name_bytes_max: usize = 1_023,
+        /// Groups of one contact.
+        live roster_groups_max: usize = 32,
+        /// Bytes of a group's name.
+        live roster_group_bytes_max: usize = 1_023,
+        /// Subscription requests waiting for one account's answer; more are not kept (RFC 6121 §3.1.3 keeps all).
+        live subscription_requests_pending_max: usize = 500,
+        /// Bytes kept of one such request; its extensions are dropped first.
+        live subscription_request_bytes_max: usize = 4 * 1024,
+        /// Bytes of one element of private storage (XEP-0049).
+        live private_bytes_max: usize = 128 * 1024,
+        /// Elements of private storage of one account.
+        live private_items_max: usize = 256,
+        /// Bytes of a vCard, photograph included (XEP-0054).
+        live vcard_bytes_max: usize = 128 * 1024,
+        /// Offline messages handed to a client before it must have taken them and more are read from disk.
+        live offline_replay_batch_max: usize = 100,
+
+        /// Failed logins from one address within the window; then every attempt from it fails. No exemption.
+        live failed_logins_per_address_max: usize = 30,
+        /// Failed logins to one account from one address within the window; then attempts on it from there fail. A
+        /// stranger cannot lock a person out who is somewhere else.
+        live failed_logins_per_account_max: usize = 10,
+        /// Failed logins to one account within the window, from wherever; then every attempt on it fails until the
+        /// window has moved on. High, for the same reason; it bounds guessing from many addresses.
+        live failed_logins_per_account_total_max: usize = 1_000,
+        /// That window in seconds.
+        live failed_logins_window_seconds: Duration = Duration::from_secs(600),
+        /// Addresses and accounts whose failures are remembered.
+        live failed_logins_tracked_max: usize = 100_000,
+        /// Passwords hashed at a time (registration, PLAIN); each takes a processor for milliseconds.
+        restart (1, 256) password_hashes_max: usize = 2,
+        /// Accounts made from one address within an hour.
+        live registrations_per_address_per_hour_max: usize = 5,
+        /// Invitations that have not been used yet.
+        live invites_pending_max: usize = 1_000,
+
+        /// Writes waiting for the disk; more are answered with resource-constraint.
+        restart writer_queue_max: usize = 10_000,
+        /// Bytes of the same.
+        restart writer_queue_bytes_max: usize = 64 * 1024 * 1024,
+        /// Writes in one transaction.
+        restart writer_batch_max: usize = 1_000,
+
+        /// Connections of `magpie` commands to the running server at a time.
+        live (2, 1_024) admin_connections_max: usize = 16,
+        /// Bytes of one such request.
+        live (4_096, 67_108_864) admin_request_bytes_max: usize = 1024 * 1024,
+
+        /// Addresses the limits on connections, registrations and bytes per second do not count. Limits on failed
+        /// logins know no exemption.
+        live exempt_addresses: Vec<IpNet> = IpNet::loopback().to_vec(),
+    }
+}
+
+impl Limits {
+    /// Whether limits on connections, registrations and bytes per second leave this address alone.
+    /// Never ask this for failed logins.
+    pub fn is_exempt(&self, address: IpAddr) -> bool {
+        self.exempt_addresses.iter().any(|network| network.contains(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_exempt_by_default() {
+        let limits = Limits::default();
+        for (address, exempt) in [("127.0.0.1", true), ("::1", true), ("::ffff:127.0.0.1", true), ("192.0.2.1", false)]
+        {
+            assert_eq!(limits.is_exempt(address.parse().unwrap()), exempt, "{address}");
+        }
+    }
+}

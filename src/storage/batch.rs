@@ -1,0 +1,336 @@
+//! What one transaction of the writer does.
+//!
+//! Runs of the same hot operation become multi-row statements; runs are executed in the order of the queue, so an
+//! insert and a later delete of the same account keep their order. Everything else is a [`Task`] of its own.
+
+use std::{collections::HashMap, pin::Pin, sync::LazyLock};
+
+use sqlx::{Arguments as _, SqliteConnection, sqlite::SqliteArguments};
+
+use super::{
+    AccountId, Error,
+    commit::{Answer, Completion},
+    offline::OfflineRow,
+    sqlite,
+};
+
+/// Memory an operation costs beside its payload, for the limit of the queue.
+const OP_OVERHEAD_BYTES: usize = 256;
+
+/// Something for the writer.
+pub(super) enum Op {
+    /// Keep an offline message.
+    Store(OfflineRow, Completion),
+    /// Remove the offline messages of an account up to one.
+    Delete(Delete, Answer<()>),
+    /// Remember when, and with which words, a user left.
+    Logout(Logout, Answer<()>),
+    /// Anything rarer.
+    Task(Box<dyn Task>),
+    /// Look at what was handed out.
+    Wake,
+    /// Answered when everything before it is.
+    Barrier(Answer<()>),
+    /// The last one.
+    Close(Answer<()>),
+}
+
+/// All offline messages of an account up to an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delete {
+    pub(super) account: AccountId,
+    pub(super) upto_id: i64,
+}
+
+pub(super) struct Logout {
+    pub(super) account: AccountId,
+    pub(super) at_us: i64,
+    pub(super) status: Option<String>,
+}
+
+impl Op {
+    pub(super) fn bytes(&self) -> usize {
+        OP_OVERHEAD_BYTES
+            + match self {
+                Self::Store(row, _) => row.stanza.len(),
+                Self::Logout(logout, _) => logout.status.as_ref().map_or(0, String::len),
+                Self::Task(task) => task.bytes(),
+                Self::Delete(..) | Self::Wake | Self::Barrier(_) | Self::Close(_) => 0,
+            }
+    }
+
+    /// Deletions are owed for what a client already has; barriers and the end are how callers get out of trouble.
+    pub(super) fn may_be_refused(&self) -> bool {
+        matches!(self, Self::Store(..) | Self::Logout(..) | Self::Task(_))
+    }
+
+    /// Whether there is nothing to write.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, Self::Wake | Self::Barrier(_) | Self::Close(_))
+    }
+
+    pub(super) fn as_delete(&self) -> Option<Delete> {
+        if let Self::Delete(delete, _) = self { Some(*delete) } else { None }
+    }
+
+    fn as_store(&self) -> Option<&OfflineRow> {
+        if let Self::Store(row, _) = self { Some(row) } else { None }
+    }
+
+    fn as_logout(&self) -> Option<&Logout> {
+        if let Self::Logout(logout, _) = self { Some(logout) } else { None }
+    }
+
+    pub(super) fn finish(self, result: Result<(), Error>) {
+        match self {
+            Self::Store(_, done) => done.finish(result),
+            Self::Task(task) => task.finish(result),
+            Self::Wake => {}
+            // Whoever asked may no longer listen.
+            Self::Delete(_, answer) | Self::Logout(_, answer) | Self::Barrier(answer) | Self::Close(answer) => {
+                drop(answer.send(result))
+            }
+        }
+    }
+
+    fn same_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+pub(super) type BoxFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
+
+/// A rare operation: some statements that succeed or fail together, and alone.
+pub(super) trait Task: Send {
+    fn bytes(&self) -> usize;
+    fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), Error>>;
+    fn finish(self: Box<Self>, result: Result<(), Error>);
+}
+
+/// A [`Task`] made of an asynchronous closure.
+pub(super) struct Work<T, F> {
+    work: Option<F>,
+    value: Option<T>,
+    answer: Answer<T>,
+    bytes: usize,
+}
+
+impl<T, F> Work<T, F> {
+    pub(super) fn new(bytes: usize, work: F, answer: Answer<T>) -> Self {
+        Self { work: Some(work), value: None, answer, bytes }
+    }
+}
+
+impl<T, F> Task for Work<T, F>
+where
+    T: Send,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Error>> + Send,
+{
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), Error>> {
+        Box::pin(async move {
+            let work = self.work.take().expect("a task is run once");
+            self.value = Some(work(connection).await?);
+            Ok(())
+        })
+    }
+
+    fn finish(self: Box<Self>, result: Result<(), Error>) {
+        let Self { value, answer, .. } = *self;
+        let outcome = result.and_then(|()| value.ok_or(Error::Closed));
+        drop(answer.send(outcome));
+    }
+}
+
+/// Executes `ops` in order. An error of one alone goes to its place in `results`; any other is returned, and means
+/// that the transaction must not be committed.
+pub(super) async fn apply(
+    connection: &mut SqliteConnection,
+    mut ops: &mut [Op],
+    mut results: &mut [Result<(), Error>],
+) -> Result<(), Error> {
+    while let Some(first) = ops.first() {
+        let length = ops.iter().take_while(|op| op.same_kind(first)).count();
+        let (run, ops_left) = ops.split_at_mut(length);
+        let (run_results, results_left) = results.split_at_mut(length);
+        match &run[0] {
+            Op::Store(..) => {
+                let rows: Vec<_> = run.iter().filter_map(Op::as_store).collect();
+                store(connection, &rows, run_results).await?;
+            }
+            Op::Delete(..) => {
+                let deletes: Vec<_> = run.iter().filter_map(Op::as_delete).collect();
+                delete(connection, &deletes).await?;
+            }
+            Op::Logout(..) => {
+                let logouts: Vec<_> = run.iter().filter_map(Op::as_logout).collect();
+                logout(connection, &logouts).await?;
+            }
+            Op::Task(_) => tasks(connection, run, run_results).await?,
+            Op::Wake | Op::Barrier(_) | Op::Close(_) => {}
+        }
+        (ops, results) = (ops_left, results_left);
+    }
+    Ok(())
+}
+
+/// Keeps offline messages.
+static STORE: LazyLock<[String; 4]> = LazyLock::new(|| {
+    sqlite::many_rows("INSERT INTO offline (account_id, stamp_us, expires_us, bytes, stanza) VALUES", 5, "")
+});
+
+async fn store(
+    connection: &mut SqliteConnection,
+    mut rows: &[&OfflineRow],
+    mut results: &mut [Result<(), Error>],
+) -> Result<(), Error> {
+    while !rows.is_empty() {
+        let size = sqlite::fitting(rows.len());
+        let (chunk, rows_left) = rows.split_at(sqlite::ROWS[size]);
+        let (row_results, results_left) = results.split_at_mut(sqlite::ROWS[size]);
+        match store_rows(connection, size, chunk).await {
+            Ok(()) => {}
+            Err(error) if !error.fails_alone() => return Err(error),
+            Err(error) if chunk.len() == 1 => row_results[0] = Err(error),
+            // Some account is gone. The statement did nothing; row by row the innocent get through.
+            Err(_) => {
+                for (row, result) in chunk.iter().zip(row_results) {
+                    *result = store_rows(connection, sqlite::ROWS.len() - 1, std::slice::from_ref(row)).await;
+                    if let Err(error) = result
+                        && !error.fails_alone()
+                    {
+                        return Err(error.clone());
+                    }
+                }
+            }
+        }
+        (rows, results) = (rows_left, results_left);
+    }
+    Ok(())
+}
+
+async fn store_rows(connection: &mut SqliteConnection, size: usize, rows: &[&OfflineRow]) -> Result<(), Error> {
+    let mut values = Values::new(rows.len() * 5);
+    for row in rows {
+        values.add(row.account.0)?;
+        values.add(row.stamp_us)?;
+        values.add(row.expires_us)?;
+        values.add(row.stanza.len() as i64)?;
+        values.add(std::sync::Arc::clone(&row.stanza))?;
+    }
+    values.execute(connection, &STORE[size]).await
+}
+
+static DELETE: LazyLock<[String; 4]> = LazyLock::new(|| {
+    sqlite::many_rows(
+        "WITH upto (account_id, id) AS (VALUES",
+        2,
+        ") DELETE FROM offline WHERE id IN (SELECT o.id FROM upto AS u JOIN offline AS o
+           ON o.account_id = u.account_id AND o.id <= u.id)",
+    )
+});
+
+/// Removes what was delivered; per account only the furthest id matters.
+pub(super) async fn delete(connection: &mut SqliteConnection, deletes: &[Delete]) -> Result<(), Error> {
+    let mut furthest: HashMap<AccountId, i64> = HashMap::with_capacity(deletes.len());
+    for delete in deletes {
+        let upto = furthest.entry(delete.account).or_insert(delete.upto_id);
+        *upto = delete.upto_id.max(*upto);
+    }
+    let merged: Vec<_> = furthest.into_iter().collect();
+    let mut left = &merged[..];
+    while !left.is_empty() {
+        let size = sqlite::fitting(left.len());
+        let (rows, rest) = left.split_at(sqlite::ROWS[size]);
+        let mut values = Values::new(rows.len() * 2);
+        for (account, upto_id) in rows {
+            values.add(account.0)?;
+            values.add(*upto_id)?;
+        }
+        values.execute(connection, &DELETE[size]).await?;
+        left = rest;
+    }
+    Ok(())
+}
+
+static LOGOUT: LazyLock<[String; 4]> = LazyLock::new(|| {
+    sqlite::many_rows(
+        "WITH seen (id, at_us, status) AS (VALUES",
+        3,
+        ") UPDATE accounts SET last_logout_us = seen.at_us, last_status = seen.status
+           FROM seen WHERE accounts.id = seen.id",
+    )
+});
+
+/// The last word of each account counts; for an account just deleted there is nothing to remember.
+async fn logout(connection: &mut SqliteConnection, logouts: &[&Logout]) -> Result<(), Error> {
+    let last: HashMap<AccountId, &Logout> = logouts.iter().map(|logout| (logout.account, *logout)).collect();
+    let merged: Vec<_> = last.into_values().collect();
+    let mut left = &merged[..];
+    while !left.is_empty() {
+        let size = sqlite::fitting(left.len());
+        let (rows, rest) = left.split_at(sqlite::ROWS[size]);
+        let mut values = Values::new(rows.len() * 3);
+        for logout in rows {
+            values.add(logout.account.0)?;
+            values.add(logout.at_us)?;
+            values.add(logout.status.as_deref())?;
+        }
+        values.execute(connection, &LOGOUT[size]).await?;
+        left = rest;
+    }
+    Ok(())
+}
+
+async fn tasks(
+    connection: &mut SqliteConnection,
+    run: &mut [Op],
+    results: &mut [Result<(), Error>],
+) -> Result<(), Error> {
+    for (op, result) in run.iter_mut().zip(results) {
+        let Op::Task(task) = op else { continue };
+        sqlx::query("SAVEPOINT task").execute(&mut *connection).await?;
+        *result = task.run(connection).await;
+        match result {
+            Ok(()) => {}
+            Err(error) if error.fails_alone() => {
+                sqlx::query("ROLLBACK TO task").execute(&mut *connection).await?;
+            }
+            Err(error) => return Err(error.clone()),
+        }
+        sqlx::query("RELEASE task").execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The parameters of a multi-row statement.
+struct Values(SqliteArguments);
+
+impl Values {
+    fn new(count: usize) -> Self {
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(count, 0);
+        Self(arguments)
+    }
+
+    fn add<'t, T>(&mut self, value: T) -> Result<(), Error>
+    where
+        T: sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    {
+        self.0.add(value).map_err(|error| sqlx::Error::Encode(error).into())
+    }
+
+    async fn execute(self, connection: &mut SqliteConnection, sql: &'static str) -> Result<(), Error> {
+        sqlx::query_with(sql, self.0).execute(connection).await?;
+        Ok(())
+    }
+}
+
+/// Every statement of this file, for the test that prepares them all.
+#[cfg(test)]
+pub(super) fn statements() -> Vec<&'static str> {
+    STORE.iter().chain(DELETE.iter()).chain(LOGOUT.iter()).map(String::as_str).collect()
+}

@@ -1,0 +1,14 @@
+//! Behaviour by extension: a file each. Nothing outside names them but `catalogue.rs`.
+
+pub mod contact;
+pub mod disco;
+pub mod jid_escaping;
+pub mod last_activity;
+pub mod offline;
+pub mod ping;
+pub mod private;
+pub mod register;
+pub mod session;
+pub mod time;
+pub mod vcard;
+pub mod version;

@@ -1,0 +1,9 @@
+//! The real `magpie` as an operator meets it: commands, exit codes, what they print, and what is left on disk.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod operations;
+mod running;
+mod sessions;
+mod stopped;
+mod support;

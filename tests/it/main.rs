@@ -1,0 +1,19 @@
+//! Black-box tests: one binary, one module per concern, each test a short play over a real socket.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod bind;
+mod durability;
+mod iq;
+mod limits;
+mod messages;
+mod offline;
+mod presence;
+mod roster;
+mod sasl;
+mod streams;
+mod subscription;
+mod tidy;
+mod tls;
+mod xeps;

@@ -1,0 +1,6 @@
+//! Authentication (RFC 6120 §6).
+
+mod failures;
+mod mechanisms;
+mod scram;
+mod throttle;

@@ -1,0 +1,104 @@
+//! Stanzas the server makes itself.
+
+use super::error::StanzaError;
+use super::{IqType, Kind, MessageType, PresenceType, Stanza};
+use crate::jid::Jid;
+use crate::ns;
+use crate::xml::element::Element;
+use crate::xml::writer::push_attr;
+
+impl Stanza {
+    /// The answer to a request (RFC 6120 §8.2.3), addressed to who asked.
+    #[must_use]
+    pub fn iq_result(request: &Self, payload: Option<Element>) -> Self {
+        let id = request.id();
+        let inner = inner(payload);
+        build(Kind::Iq, Some(IqType::Result.as_str()), id.as_deref(), request.to(), request.from(), &inner)
+    }
+
+    /// A request for something.
+    #[must_use]
+    pub fn iq_get(from: Option<&Jid>, to: Option<&Jid>, id: &str, payload: Element) -> Self {
+        build(Kind::Iq, Some(IqType::Get.as_str()), Some(id), from, to, &inner([payload]))
+    }
+
+    /// A request to change something, or a push.
+    #[must_use]
+    pub fn iq_set(from: Option<&Jid>, to: Option<&Jid>, id: &str, payload: Element) -> Self {
+        build(Kind::Iq, Some(IqType::Set.as_str()), Some(id), from, to, &inner([payload]))
+    }
+
+    /// A message without an id.
+    pub fn message(
+        kind: MessageType,
+        from: Option<&Jid>,
+        to: Option<&Jid>,
+        children: impl IntoIterator<Item = Element>,
+    ) -> Self {
+        let kind = (kind != MessageType::Normal).then_some(kind.as_str());
+        build(Kind::Message, kind, None, from, to, &inner(children))
+    }
+
+    /// Presence without children.
+    #[must_use]
+    pub fn presence(kind: PresenceType, from: Option<&Jid>, to: Option<&Jid>) -> Self {
+        Self::presence_with(kind, from, to, None)
+    }
+
+    /// Presence.
+    pub fn presence_with(
+        kind: PresenceType,
+        from: Option<&Jid>,
+        to: Option<&Jid>,
+        children: impl IntoIterator<Item = Element>,
+    ) -> Self {
+        build(Kind::Presence, kind.as_str(), None, from, to, &inner(children))
+    }
+
+    /// The reply that carries an error (RFC 6120 §8.3.1), without what the stanza contained. `None`: it is an error
+    /// itself, or the result of a request, and must not be answered.
+    #[must_use]
+    pub fn error_reply(&self, error: &StanzaError) -> Option<Self> {
+        if self.is_error() || self.iq_type() == Some(IqType::Result) {
+            return None;
+        }
+        let mut inner = String::new();
+        error.write(&mut inner);
+        Some(build(self.kind, Some("error"), self.id().as_deref(), self.to(), self.from(), &inner))
+    }
+}
+
+fn inner(children: impl IntoIterator<Item = Element>) -> String {
+    let mut out = String::new();
+    for child in children {
+        child.write(&mut out, ns::CLIENT);
+    }
+    out
+}
+
+fn build(
+    kind: Kind,
+    type_attr: Option<&str>,
+    id: Option<&str>,
+    from: Option<&Jid>,
+    to: Option<&Jid>,
+    inner: &str,
+) -> Stanza {
+    let name = kind.name();
+    let mut text = String::with_capacity(inner.len() + 64);
+    text.push('<');
+    text.push_str(name);
+    for (key, value) in [("type", type_attr), ("id", id)] {
+        if let Some(value) = value {
+            push_attr(&mut text, key, value);
+        }
+    }
+    text.push('>');
+    text.push_str(inner);
+    text.push_str("</");
+    text.push_str(name);
+    text.push('>');
+    let mut stanza = Stanza::trusted(text, ns::CLIENT).expect("elements print as well-formed XML");
+    (stanza.from, stanza.to) = (from.cloned(), to.cloned());
+    stanza
+}
