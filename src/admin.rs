@@ -3,11 +3,13 @@
 
 mod accounts;
 mod announce;
+mod archive;
 mod invites;
 mod offline;
 pub mod protocol;
 mod reload;
 mod rosters;
+mod rows;
 mod secret;
 mod sessions;
 mod status;
@@ -155,6 +157,9 @@ impl Admin {
             Request::OfflineList { jid: Some(jid), .. } => offline::of_account(core, &jid).await,
             Request::OfflineList { jid: None, after } => offline::list(core, &after).await,
             Request::OfflinePurge { jid, older_than_days } => offline::purge(core, &jid, older_than_days).await,
+            Request::ArchiveShow(asked) => archive::show(core, &asked).await,
+            Request::ArchiveExport(asked) => archive::export(core, &asked).await,
+            Request::ArchivePurge(asked) => archive::purge(core, &asked).await,
             Request::InviteCreate { domain, days, uses } => invites::create(core, domain, days, uses).await,
             Request::InviteList => invites::list(core).await,
             Request::InviteRevoke { code } => invites::revoke(core, &code).await,

@@ -20,6 +20,11 @@ pub fn extensions() -> Vec<Arc<dyn Extension>> {
         Arc::new(xep::vcard::VcardTemp),
         Arc::new(xep::register::Registration),
         Arc::new(xep::register::InvitedRegistration),
+        Arc::new(xep::stanza_id::StanzaIds),
+        Arc::new(xep::mam::Archive),
+        Arc::new(xep::mam::prefs::ArchivePreferences),
+        Arc::new(xep::mam::retract::Retraction),
+        Arc::new(xep::mam::search::FullText),
         Arc::new(xep::offline::Offline),
     ]
 }

@@ -2,6 +2,7 @@
 
 use std::process::{ExitCode, Termination};
 
+mod archive;
 pub mod args;
 mod ask;
 pub mod check;

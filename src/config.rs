@@ -27,7 +27,8 @@ pub use self::{
     problem::{ConfigErrors, Place, Problem},
     reader::Origin,
     sections::{
-        Auth, C2s, Contact, Log, LogFormat, Offline, Registration, RegistrationMode, Software, StorageConfig, Tls,
+        Archive, ArchivePolicy, Auth, C2s, Contact, Log, LogFormat, Offline, Registration, RegistrationMode, Software,
+        StorageConfig, Tls,
     },
     value::Certificate,
 };
@@ -59,6 +60,8 @@ section! {
         registration: Registration,
         /// Section `[offline]`.
         offline: Offline,
+        /// Section `[archive]`.
+        archive: Archive,
         /// Section `[contact]`.
         contact: Contact,
         /// Section `[software]`.

@@ -65,6 +65,8 @@ pub struct Counters {
     pub sessions: AtomicU64,
     /// Messages put into the offline store.
     pub offline_stored: AtomicU64,
+    /// Messages that could not be put into an archive, since the start.
+    pub archive_failed: AtomicU64,
     /// Accounts registered by clients.
     pub registrations: AtomicU64,
 }

@@ -42,6 +42,7 @@ pub async fn run(core: Arc<Core>, certs: Arc<CertStore>, mut stopping: watch::Re
 }
 
 async fn expire(core: &Arc<Core>) {
+    expire_archive(core).await;
     match offline::expire(core, clock::now_micros()).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "expired offline messages deleted"),
@@ -82,3 +83,18 @@ impl ClockWatch {
         jumped
     }
 }
+
+/// What is older than the settings want kept.
+async fn expire_archive(core: &Core) {
+    let days = core.config().archive.retention_days;
+    if days == 0 {
+        return;
+    }
+    match core.storage.archive_expire(clock::now_micros() - i64::from(days) * MICROS_PER_DAY).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, days, "old messages deleted from the archive"),
+        Err(error) => tracing::error!(%error, "old messages not deleted from the archive"),
+    }
+}
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;

@@ -96,6 +96,15 @@ section! {
         live vcard_bytes_max: usize = 128 * 1024,
         /// Offline messages handed to a client before it must have taken them and more are read from disk.
         live offline_replay_batch_max: usize = 100,
+        /// Messages on one page of an archive (XEP-0313); a client that wants more gets this many.
+        live (1, 10_000) archive_page_messages_max: usize = 250,
+        /// Bytes of such a page; it ends before the message that would not fit.
+        live archive_page_bytes_max: usize = 1024 * 1024,
+        /// JIDs in the archiving preferences of one account (XEP-0441); more are refused with resource-constraint.
+        live (0, 1_000_000) archive_preferences_max: usize = 1_000,
+        /// Messages whose words are indexed for one search (XEP-0431), which happens when an account searches. With more
+        /// to be done the search is refused with resource-constraint, and goes on when it is tried again.
+        live archive_indexed_per_search_max: usize = 50_000,
 
         /// Failed logins from one address within the window; then every attempt from it fails. No exemption.
         live failed_logins_per_address_max: usize = 30,

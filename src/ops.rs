@@ -213,7 +213,9 @@ async fn delete(
         }
         while told.join_next().await.is_some() {}
     }
-    if let Err(error) = core.storage.account_delete(id).await {
+    // A long archive goes in steps that let other writes pass.
+    let purged = core.storage.archive_purge(id, i64::MAX).await;
+    if let Err(error) = purged.and(core.storage.account_delete(id).await) {
         account.lock().removed = false;
         return Err(OpError::Storage(error));
     }

@@ -22,7 +22,7 @@ pub struct Item {
     /// Replaces the stanza's own `to`.
     pub to: Option<Jid>,
     /// XML put behind the stanza's children (a delay stamp).
-    pub extra: Option<Box<str>>,
+    pub extra: Option<Arc<str>>,
     /// Who wants to know that it was written.
     pub receipt: Receipt,
 }

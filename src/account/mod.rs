@@ -3,6 +3,7 @@
 //! An account is loaded when somebody logs in or writes to it and leaves when nobody has used it for a while. Lock
 //! order: account, then outbox; never two accounts at once; nothing is awaited under the lock.
 
+pub mod archiving;
 pub mod replay;
 pub mod resource;
 pub mod roster;
@@ -10,9 +11,10 @@ pub mod table;
 
 use crate::hold::Hold;
 use crate::storage::AccountId;
+use archiving::Preferences;
 use resource::{Bound, Resource};
 use roster::Roster;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use xep_support::jid::BareJid;
 use xep_support::stanza::Stanza;
@@ -24,6 +26,8 @@ pub struct Account {
     /// Its key in storage; `None` for an anonymous account, which lives only as long as its session.
     pub id: Option<AccountId>,
     state: Mutex<AccountState>,
+    /// Messages on their way into its archive and not committed yet.
+    pub archive_pending: AtomicUsize,
     used_seconds: AtomicU32,
     roster_turn: tokio::sync::Mutex<()>,
 }
@@ -36,6 +40,8 @@ pub struct AccountState {
     pub resources: Vec<Bound>,
     /// Messages kept for it (XEP-0160).
     pub offline: OfflineState,
+    /// What it wants archived (XEP-0441), if it has said so.
+    pub archiving: Option<Arc<Preferences>>,
     /// Removed: nothing may be bound or stored any more.
     pub removed: bool,
 }
@@ -103,16 +109,43 @@ pub struct Parcel {
     pub stanza: Arc<Stanza>,
     /// Its sender's unsettled acknowledgement; `None` when the server itself sent it.
     pub hold: Option<Hold>,
+    /// XML that the receiving account alone gets behind the children (a stanza-id).
+    pub extra: Option<Arc<str>>,
+    /// The message as it is stored; made once for all who store it.
+    stored: Option<Arc<str>>,
+    /// It has passed stage Receive.
+    pub received: bool,
+    /// The id it has in its sender's archive (XEP-0359), for who copies it to the sender's other resources.
+    pub archived_as: Option<i64>,
+}
+
+impl Parcel {
+    /// A stanza on its way, nothing added yet.
+    pub fn new(stanza: Arc<Stanza>, hold: Option<Hold>) -> Self {
+        Self { stanza, hold, extra: None, stored: None, received: false, archived_as: None }
+    }
+
+    /// Adds XML for the receiving account.
+    pub fn add(&mut self, xml: &str) {
+        let before = self.extra.as_deref().unwrap_or_default();
+        self.extra = Some([before, xml].concat().into());
+    }
+
+    /// The message as it is stored, without what was added for one account.
+    pub fn stored(&mut self) -> Arc<str> {
+        self.stored.get_or_insert_with(|| self.stanza.to_xml().into()).clone()
+    }
 }
 
 impl Account {
     /// An account as read from storage.
     pub fn new(jid: BareJid, id: Option<AccountId>, roster: Roster, offline: OfflineState, now_seconds: u32) -> Self {
-        let state = AccountState { roster, resources: Vec::new(), offline, removed: false };
+        let state = AccountState { roster, resources: Vec::new(), offline, archiving: None, removed: false };
         Self {
             jid,
             id,
             state: Mutex::new(state),
+            archive_pending: AtomicUsize::new(0),
             used_seconds: AtomicU32::new(now_seconds),
             roster_turn: tokio::sync::Mutex::default(),
         }

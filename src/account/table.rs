@@ -1,5 +1,6 @@
 //! The accounts in memory, by bare JID: finding, loading, parking what arrives meanwhile, forgetting.
 
+use super::archiving::Preferences;
 use super::roster::Roster;
 use super::{Account, OfflineState, Parcel};
 use crate::storage::{self, Storage};
@@ -220,7 +221,15 @@ impl AccountTable {
             offline.messages = usize::try_from(usage.count).unwrap_or(usize::MAX);
             offline.bytes = usize::try_from(usage.bytes).unwrap_or(usize::MAX);
         }
-        Ok(Some(Arc::new(Account::new(jid.clone(), Some(id), roster, offline, now_seconds))))
+        let account = Account::new(jid.clone(), Some(id), roster, offline, now_seconds);
+        if let Some(stored) = record.archive_prefs {
+            let prefs = Preferences::from_stored(&stored);
+            if prefs.is_none() {
+                tracing::error!(account = %jid, "archiving preferences are damaged, left out");
+            }
+            account.lock().archiving = prefs.map(Arc::new);
+        }
+        Ok(Some(Arc::new(account)))
     }
 }
 

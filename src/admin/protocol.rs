@@ -4,24 +4,14 @@
 //! `{"failed":{"kind":"not_found","message":"…"}}`. With `--json` the commands print what stands inside `done`'s one
 //! member. Fields may be added; none changes its meaning.
 
+pub use super::rows::{ArchiveRow, ArchivedRow, InviteRow, OfArchive, OfflineRow};
+pub use super::secret::Password;
 use crate::config::Change;
 use crate::storage::WriterStats;
 use crate::storage::backup::BackupReport;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-
-/// A password on its way. It is never printed.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Password(pub String);
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password")
-    }
-}
 
 /// What is asked. Lists come in pages: `after` is the last JID seen, empty at first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,6 +73,9 @@ pub enum Request {
         jid: String,
         older_than_days: Option<u32>,
     },
+    ArchiveShow(OfArchive),
+    ArchiveExport(OfArchive),
+    ArchivePurge(OfArchive),
     InviteCreate {
         domain: Option<String>,
         days: Option<u32>,
@@ -115,6 +108,9 @@ impl Request {
             Self::RosterRemove { .. } => "roster remove",
             Self::OfflineList { .. } => "offline list",
             Self::OfflinePurge { .. } => "offline purge",
+            Self::ArchiveShow(_) => "archive show",
+            Self::ArchiveExport(_) => "archive export",
+            Self::ArchivePurge(_) => "archive purge",
             Self::InviteCreate { .. } => "invite create",
             Self::InviteList => "invite list",
             Self::InviteRevoke { .. } => "invite revoke",
@@ -125,7 +121,7 @@ impl Request {
     pub fn changes(&self) -> bool {
         !matches!(self, Self::Status | Self::UserShow { .. } | Self::RosterShow { .. })
             && !matches!(self, Self::UserList { .. } | Self::SessionList { .. } | Self::OfflineList { .. })
-            && !matches!(self, Self::InviteList)
+            && !matches!(self, Self::InviteList | Self::ArchiveShow(_) | Self::ArchiveExport(_))
     }
 
     /// Whom it is about, for the log.
@@ -139,6 +135,9 @@ impl Request {
             | Self::RosterShow { jid }
             | Self::RosterAdd(RosterChange { jid, .. })
             | Self::RosterRemove { jid, .. }
+            | Self::ArchiveShow(OfArchive { jid, .. })
+            | Self::ArchiveExport(OfArchive { jid, .. })
+            | Self::ArchivePurge(OfArchive { jid, .. })
             | Self::OfflinePurge { jid, .. } => Some(jid),
             Self::SessionList { jid } | Self::OfflineList { jid, .. } => jid.as_deref(),
             Self::UserList { domain, .. } | Self::InviteCreate { domain, .. } | Self::Announce { domain, .. } => {
@@ -307,6 +306,14 @@ pub enum Reply {
         messages: u64,
         bytes: u64,
     },
+    Archive(ArchiveRow),
+    Archived {
+        messages: Vec<ArchivedRow>,
+        more: bool,
+    },
+    ArchivePurged {
+        messages: u64,
+    },
     InviteCreated(InviteRow),
     Invites(Vec<InviteRow>),
     InviteRevoked {
@@ -465,27 +472,4 @@ pub struct ContactRow {
     pub approved: bool,
     /// `false`: only a note that somebody asked.
     pub in_roster: bool,
-}
-
-/// What an account has waiting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct OfflineRow {
-    pub jid: String,
-    pub messages: u64,
-    pub bytes: u64,
-    pub oldest: Option<String>,
-}
-
-/// An invitation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct InviteRow {
-    pub code: String,
-    /// For clients that know XEP-0401 and XEP-0445.
-    pub uri: String,
-    pub domain: String,
-    pub created: String,
-    pub expires: Option<String>,
-    pub uses_left: u32,
 }

@@ -1,5 +1,7 @@
 //! Secrets that people read, type and tell each other.
 
+use serde::{Deserialize, Serialize};
+use std::fmt;
 /// 32 letters and digits that nobody takes for another: five bits each.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
@@ -22,5 +24,16 @@ mod tests {
         assert_eq!(letters.len(), 32);
         let (a, b) = (readable_secret(24).unwrap(), readable_secret(24).unwrap());
         assert!(a.len() == 24 && a != b);
+    }
+}
+
+/// A password on its way. It is never printed.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
     }
 }

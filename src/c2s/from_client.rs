@@ -6,9 +6,11 @@ use crate::account::resource::Client;
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::im;
+use crate::router::bounce::bounce;
 use crate::router::{Progress, iq, route};
 use std::sync::Arc;
 use xep_support::jid::Jid;
+use xep_support::stanza::error::StanzaError;
 use xep_support::stanza::{Kind, MessageType, Stanza};
 use xep_support::stream::StreamCondition;
 
@@ -23,7 +25,18 @@ pub(super) fn handle(core: &Arc<Core>, client: &Client, mut stanza: Stanza) -> R
                 stanza.set_to(Some(client.account.jid.as_jid().clone()));
             }
             let hold = (stanza.message_type() != MessageType::Error).then(|| client.pending.hold());
-            route(core, Parcel { stanza: Arc::new(stanza), hold });
+            let refused = core.registry.submit().iter().find_map(|hook| hook(core, client, &mut stanza).err());
+            let mut parcel = Parcel::new(Arc::new(stanza), hold);
+            match refused.or_else(|| sent(core, client, &mut parcel)) {
+                None => {
+                    let archived = parcel.archived_as.is_some();
+                    route(core, parcel);
+                    if archived && core.storage.is_pressed() {
+                        return Ok(wait_for_disk(core));
+                    }
+                }
+                Some(error) => bounce(core, &parcel, error),
+            }
             Ok(Progress::Done)
         }
         Kind::Presence => Ok(im::presence::from_client(core, client, stanza)),
@@ -32,6 +45,18 @@ pub(super) fn handle(core: &Arc<Core>, client: &Client, mut stanza: Stanza) -> R
             Ok(iq::from_client(core, client, stanza))
         }
     }
+}
+
+/// A message reaches its addressee faster than the disk: who sends more than that is read more slowly.
+fn wait_for_disk(core: &Core) -> Progress {
+    let committed = core.storage.barrier();
+    Progress::Wait(Box::pin(async move { drop(committed.await) }))
+}
+
+/// Stage Sent. What its client has to be told comes back.
+fn sent(core: &Arc<Core>, client: &Client, parcel: &mut Parcel) -> Option<StanzaError> {
+    let mut state = client.account.lock();
+    core.registry.sent().iter().find_map(|hook| hook(core, client, &mut state, parcel).err())
 }
 
 /// RFC 6120 §8.1.2.1: a client may leave `from` out or say who it is; anything else ends the stream.

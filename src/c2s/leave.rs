@@ -88,7 +88,8 @@ fn send_elsewhere(
         Receipt::Copy(copies) => copies.given_up()?,
         Receipt::None => None,
     };
-    let parcel = Parcel { stanza: item.stanza, hold };
+    let mut parcel = Parcel::new(item.stanza, hold);
+    (parcel.extra, parcel.received) = (item.extra, true);
     match parcel.stanza.kind() {
         Kind::Message => message::redeliver_locked(core, &client.account, state, parcel),
         Kind::Iq if !crate::router::unanswerable(&parcel.stanza) && is_a_clients(&parcel.stanza) => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
+pub use super::archive::Archive;
 use crate::config::{CONFIG_FLAG, Overrides};
 
 const EXIT_CODES: &str = "\
@@ -123,6 +124,9 @@ pub enum Command {
     /// Messages waiting for people who are not there
     #[command(subcommand)]
     Offline(Offline),
+    /// Archived messages
+    #[command(subcommand)]
+    Archive(Archive),
     /// Send a message to everybody who is online
     Announce(Announce),
     /// Copy the database to a file; the server may be running

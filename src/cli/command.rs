@@ -4,7 +4,7 @@ use super::args::{Command, Invite, Offline, Roster, Session, SubscriptionArg, Us
 use super::ask::{self, Given};
 use super::link::Link;
 use super::{Exit, print};
-use crate::admin::protocol::{Failure, FailureKind, Reply, Request, RosterChange, SubscriptionState};
+use crate::admin::protocol::{Failure, FailureKind, OfArchive, Reply, Request, RosterChange, SubscriptionState};
 use crate::config::Config;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -91,6 +91,7 @@ fn request(command: &Command, shown: &mut Option<String>) -> Result<Request, Fai
             ask::confirm(*yes, &format!("Delete the waiting messages of {jid}{which}?"))?;
             Request::OfflinePurge { jid: jid.clone(), older_than_days: *older_than_days }
         }
+        Command::Archive(archive) => super::archive::request(archive)?,
         Command::Announce(announce) => Request::Announce { text: announce.text.clone(), domain: announce.to.clone() },
         Command::Backup(backup) => {
             // The server has a current directory of its own.
@@ -173,6 +174,10 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
                 let after = accounts.last().map(|row| row.jid.clone()).unwrap_or_default();
                 Request::OfflineList { jid: None, after }
             }
+            (Request::ArchiveExport(asked), Reply::Archived { messages, more: true }) => {
+                let after = messages.last().map_or(asked.after, |row| row.id);
+                Request::ArchiveExport(OfArchive { after, ..asked.clone() })
+            }
             _ => return Ok(reply),
         };
         match (&mut reply, link.call(next).await?) {
@@ -182,6 +187,10 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
             }
             (Reply::Offline { accounts, more }, Reply::Offline { accounts: page, more: further }) => {
                 accounts.extend(page);
+                *more = further;
+            }
+            (Reply::Archived { messages, more }, Reply::Archived { messages: page, more: further }) => {
+                messages.extend(page);
                 *more = further;
             }
             _ => return Ok(reply),

@@ -38,6 +38,9 @@ pub(super) fn text(reply: &Reply) -> String {
         Reply::OfflinePurged { messages, bytes: size } => {
             line(format!("{} deleted ({})", count(*messages, "message"), bytes(*size)))
         }
+        Reply::Archive(row) => super::archive::shown(row),
+        Reply::Archived { messages, .. } => super::archive::exported(messages),
+        Reply::ArchivePurged { messages } => line(format!("{} deleted", count(*messages, "message"))),
         Reply::InviteCreated(invite) => invite_text(invite),
         Reply::Invites(invites) => invites_text(invites),
         Reply::InviteRevoked { code } => line(format!("{code} is of no use any more")),
@@ -59,7 +62,7 @@ pub(super) fn contents(report: &BackupReport) -> String {
     )
 }
 
-fn count(number: u64, what: &str) -> String {
+pub(super) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -82,6 +82,22 @@ section! {
 }
 
 section! {
+    /// The archive of messages that clients read on all their devices (XEP-0313).
+    pub struct Archive in "archive" {
+        /// Archive messages, and let clients read their archives. Off until the other things that several devices of one
+        /// person need (carbons) are there as well. Turned off, what was archived stays where it is.
+        live enabled: bool = false,
+        /// Whose messages are archived for a user who has not said anything else (XEP-0441): "always": everybody's;
+        /// "roster": those of contacts; "never": nobody's.
+        live default_preference: ArchivePolicy = ArchivePolicy::Always,
+        /// Days after which an archived message is deleted; 0: never.
+        live (0, 36_500) retention_days: u32 = 0,
+        /// Messages on a page for a client that does not say how many it wants.
+        live (1, 10_000) page_messages: usize = 50,
+    }
+}
+
+section! {
     /// Whom to write to about this server (XEP-0157): lists of addresses such as "mailto:abuse@example.org" or
     /// "xmpp:admin@example.org". Empty ones are not published.
     pub struct Contact in "contact" {
@@ -115,7 +131,7 @@ section! {
     pub struct StorageConfig in "storage" {
         /// Connections that read at the same time. There is always one that writes.
         restart (1, 64) readers: usize = 2,
-        /// Memory each connection may use to cache pages, in KiB.
+        /// Memory each connection may use to cache pages, in KiB; the one that writes never less than 8192.
         restart (256, 4_194_304) cache_kib: usize = 1_024,
         /// Size of the database in MiB; beyond it writes are refused, and senders told. 0: as the disk allows.
         restart (0, 1_073_741_824) size_mib_max: usize = 0,
@@ -130,6 +146,49 @@ section! {
         live level: String = "info".to_owned(),
         /// "human": lines for people; "json": one object per line.
         restart format: LogFormat = LogFormat::Human,
+    }
+}
+
+/// Whose messages are archived (XEP-0441 §2.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ArchivePolicy {
+    /// Everybody's.
+    #[default]
+    Always,
+    /// Those of contacts.
+    Roster,
+    /// Nobody's.
+    Never,
+}
+
+impl ArchivePolicy {
+    /// As it is called in the settings and in the protocol.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Roster => "roster",
+            Self::Never => "never",
+        }
+    }
+
+    /// The one of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Always, Self::Roster, Self::Never].into_iter().find(|policy| policy.name() == name)
+    }
+}
+
+impl Choice for ArchivePolicy {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("always", Self::Always), ("roster", Self::Roster), ("never", Self::Never)];
+}
+
+impl Value for ArchivePolicy {
+    fn read(at: &Spanned<DeValue<'_>>, reading: &mut Reading<'_>) -> Option<Self> {
+        read_choice(at, reading)
+    }
+
+    fn show(&self) -> Toml {
+        show_choice(*self)
     }
 }
 

@@ -18,9 +18,11 @@ use super::offline;
 use crate::account::resource::Bound;
 use crate::account::{Account, AccountState, Parcel};
 use crate::core::Core;
+use crate::extension::Received;
 use crate::hold::Hold;
 use crate::outbox::{Copies, Item};
 use crate::router::bounce::bounce;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use xep_support::stanza::error::{Condition, StanzaError};
 use xep_support::stanza::{Facts, MessageType, Stanza};
@@ -82,26 +84,94 @@ pub fn deliver_locked(
     core: &Arc<Core>,
     account: &Arc<Account>,
     state: &mut AccountState,
-    parcel: Parcel,
+    mut parcel: Parcel,
 ) -> Option<(Parcel, StanzaError)> {
-    let part = parcel.stanza.to().and_then(|to| to.resource());
-    let target = part.and_then(|p| state.resource(p));
-    let address = match (part, target) {
-        (None, _) => Address::Bare,
-        (Some(_), Some(_)) => Address::Match,
-        (Some(_), None) => Address::NoMatch,
+    let plan = Plan::of(state, &parcel);
+    let accepted = match receive(core, account, state, &mut parcel, &plan) {
+        Ok(accepted) => accepted,
+        Err(Some(error)) => return Some((parcel, error)),
+        Err(None) => return None,
     };
-    let kind = parcel.stanza.message_type();
-    let reachable = state.reachable().next().is_some();
-    let verdict_now = verdict(kind, address, reachable);
-    if !state.offline.replay.is_live() && goes_behind(state, &parcel, verdict_now, target) {
+    let refused = carry_out(core, account, state, parcel, &plan);
+    if refused.is_none() {
+        accepted.into_iter().for_each(|act| act());
+    }
+    refused
+}
+
+/// Where a message is to go.
+struct Plan {
+    /// As the table says.
+    verdict: Verdict,
+    /// Is somebody reachable?
+    reachable: bool,
+    /// Must it wait behind those that are being handed out?
+    behind: bool,
+}
+
+impl Plan {
+    fn of(state: &AccountState, parcel: &Parcel) -> Self {
+        let part = parcel.stanza.to().and_then(|to| to.resource());
+        let target = part.and_then(|p| state.resource(p));
+        let address = match (part, target) {
+            (None, _) => Address::Bare,
+            (Some(_), Some(_)) => Address::Match,
+            (Some(_), None) => Address::NoMatch,
+        };
+        let reachable = state.reachable().next().is_some();
+        let verdict = verdict(parcel.stanza.message_type(), address, reachable);
+        let behind = !state.offline.replay.is_live() && goes_behind(state, parcel, verdict, target);
+        Self { verdict, reachable, behind }
+    }
+}
+
+/// What is to be done once a message was accepted.
+type Accepted = SmallVec<[Box<dyn FnOnce() + Send>; 1]>;
+
+/// Stage Receive, for what the account is going to get: what it refuses it has never seen. An error is for the sender.
+fn receive(
+    core: &Arc<Core>,
+    account: &Arc<Account>,
+    state: &mut AccountState,
+    parcel: &mut Parcel,
+    plan: &Plan,
+) -> Result<Accepted, Option<StanzaError>> {
+    let mut accepted = Accepted::new();
+    if parcel.received || matches!(plan.verdict, Verdict::Error | Verdict::Ignore) {
+        return Ok(accepted);
+    }
+    parcel.received = true;
+    for hook in core.registry.receive() {
+        match hook(core, account, state, parcel) {
+            Received::Pass => {}
+            Received::Accepted(act) => accepted.push(act),
+            Received::Refused(error) => return Err(Some(error)),
+            Received::Dropped(reason) => {
+                tracing::debug!(to = %account.jid, reason, "message dropped");
+                return Err(None);
+            }
+        }
+    }
+    Ok(accepted)
+}
+
+fn carry_out(
+    core: &Arc<Core>,
+    account: &Arc<Account>,
+    state: &mut AccountState,
+    parcel: Parcel,
+    plan: &Plan,
+) -> Option<(Parcel, StanzaError)> {
+    if plan.behind {
         return offline::queue_behind(core, account, state, parcel);
     }
-    match verdict_now {
+    let kind = parcel.stanza.message_type();
+    match plan.verdict {
         Verdict::Resource => {
+            let target = parcel.stanza.to().and_then(|to| state.resource(to.resource()?));
             let pushed = target.is_some_and(|b| push(b, &parcel));
             // A client that is being cut off for slowness is as good as gone.
-            if pushed { None } else { undelivered(core, account, state, kind, reachable, parcel) }
+            if pushed { None } else { undelivered(core, account, state, kind, plan.reachable, parcel) }
         }
         Verdict::Reachable => match push_to_all(state, parcel) {
             None => None,
@@ -155,7 +225,8 @@ fn undelivered(
 }
 
 fn push(bound: &Bound, parcel: &Parcel) -> bool {
-    bound.resource.outbox.push(Item::held(parcel.stanza.clone(), waits(parcel))).is_ok()
+    let item = Item { extra: parcel.extra.clone(), ..Item::held(parcel.stanza.clone(), waits(parcel)) };
+    bound.resource.outbox.push(item).is_ok()
 }
 
 /// Only for what would be kept does its sender wait until somebody has read it.
@@ -175,7 +246,8 @@ fn push_to_all(state: &AccountState, parcel: Parcel) -> Option<Parcel> {
     let mut pushed = false;
     let copies = Copies::new(waits(&parcel).cloned());
     for bound in [first, second].into_iter().chain(reachable) {
-        pushed |= bound.resource.outbox.push(Item::copy(parcel.stanza.clone(), copies.clone())).is_ok();
+        let item = Item { extra: parcel.extra.clone(), ..Item::copy(parcel.stanza.clone(), copies.clone()) };
+        pushed |= bound.resource.outbox.push(item).is_ok();
     }
     if pushed { None } else { Some(parcel) }
 }

@@ -126,6 +126,34 @@ pub enum Undelivered {
     Refused(Parcel, StanzaError),
 }
 
+/// Stage Submit: a message of a local client before anything else. May take children out of it, or refuse it.
+pub type SubmitHook = Box<dyn Fn(&Core, &Client, &mut Stanza) -> Result<(), StanzaError> + Send + Sync>;
+
+/// Stage Sent: a message of a local client that is about to go its way, under the sender's account lock; `from` is
+/// stamped. May copy it, or refuse it; must not wait.
+pub type SentHook = Box<
+    dyn Fn(&Arc<Core>, &Client, &mut crate::account::AccountState, &mut Parcel) -> Result<(), StanzaError>
+        + Send
+        + Sync,
+>;
+
+/// What a hook of stage Receive decided about a message for a local account.
+pub enum Received {
+    /// It may go on.
+    Pass,
+    /// It may go on, and something is to be done if nothing refuses it later.
+    Accepted(Box<dyn FnOnce() + Send>),
+    /// The sender gets this error.
+    Refused(StanzaError),
+    /// It goes no further, and its sender is not told.
+    Dropped(&'static str),
+}
+
+/// Stage Receive: a message that a local account is about to get, or that will be kept for it; under the account's lock;
+/// must not wait. May add XML for this account's resources ([`Parcel::add`]).
+pub type ReceiveHook =
+    Box<dyn Fn(&Arc<Core>, &Arc<Account>, &mut crate::account::AccountState, &mut Parcel) -> Received + Send + Sync>;
+
 /// Stage Undelivered: called under the account's lock, so that the order of messages is kept; must not wait.
 pub type UndeliveredHook =
     Box<dyn Fn(&Arc<Core>, &Arc<Account>, &mut crate::account::AccountState, Parcel) -> Undelivered + Send + Sync>;

@@ -1,7 +1,8 @@
 //! All declarations, frozen at start.
 
-use super::{About, Addressee, Extension, IqHandler, ResourceHook, UndeliveredHook};
+use super::{About, Addressee, Extension, IqHandler, ReceiveHook, ResourceHook, SentHook, SubmitHook, UndeliveredHook};
 use crate::account::resource::Client;
+use crate::config::Config;
 use crate::core::Core;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,16 +24,23 @@ pub struct Identity {
 /// A data form in the server's disco#info (XEP-0128), from the settings in force.
 pub type InfoForm = Box<dyn Fn(&Core, &Jid) -> Option<DataForm> + Send + Sync>;
 
+/// Do the settings in force have this feature?
+pub type FeatureSwitch = fn(&Config) -> bool;
+
 /// Everything the extensions of a server declared.
 #[derive(Default)]
 pub struct Registry {
     abouts: Vec<About>,
     iq: HashMap<Addressee, HashMap<&'static str, Vec<IqEntry>>>,
+    submit: Vec<SubmitHook>,
+    sent: Vec<SentHook>,
+    receive: Vec<ReceiveHook>,
     undelivered: Vec<UndeliveredHook>,
     available: Vec<ResourceHook>,
     unavailable: Vec<ResourceHook>,
     server_features: BTreeSet<&'static str>,
     account_features: BTreeSet<&'static str>,
+    account_features_if: Vec<(&'static str, FeatureSwitch)>,
     server_identities: Vec<Identity>,
     account_identities: Vec<Identity>,
     info_forms: Vec<InfoForm>,
@@ -91,6 +99,21 @@ impl Registry {
         self.guarded.get(ns).is_some_and(|n| *n == name)
     }
 
+    /// Stage Submit.
+    pub fn submit(&self) -> &[SubmitHook] {
+        &self.submit
+    }
+
+    /// Stage Sent.
+    pub fn sent(&self) -> &[SentHook] {
+        &self.sent
+    }
+
+    /// Stage Receive.
+    pub fn receive(&self) -> &[ReceiveHook] {
+        &self.receive
+    }
+
     /// Stage Undelivered.
     pub fn undelivered(&self) -> &[UndeliveredHook] {
         &self.undelivered
@@ -112,8 +135,10 @@ impl Registry {
     }
 
     /// Features of an account's disco#info.
-    pub fn account_features(&self) -> impl Iterator<Item = &'static str> {
-        self.account_features.iter().copied()
+    pub fn account_features(&self, config: &Config) -> impl Iterator<Item = &'static str> {
+        let switched = self.account_features_if.iter().filter(|(_, on)| on(config)).map(|(feature, _)| *feature);
+        let all: BTreeSet<_> = self.account_features.iter().copied().chain(switched).collect();
+        all.into_iter()
     }
 
     /// Identities of the server.
@@ -157,6 +182,24 @@ impl Declare<'_> {
         self
     }
 
+    /// Takes part in stage Submit.
+    pub fn submit(&mut self, hook: SubmitHook) -> &mut Self {
+        self.registry.submit.push(hook);
+        self
+    }
+
+    /// Takes part in stage Sent.
+    pub fn sent(&mut self, hook: SentHook) -> &mut Self {
+        self.registry.sent.push(hook);
+        self
+    }
+
+    /// Takes part in stage Receive.
+    pub fn receive(&mut self, hook: ReceiveHook) -> &mut Self {
+        self.registry.receive.push(hook);
+        self
+    }
+
     /// Takes part in stage Undelivered.
     pub fn undelivered(&mut self, hook: UndeliveredHook) -> &mut Self {
         self.registry.undelivered.push(hook);
@@ -184,6 +227,12 @@ impl Declare<'_> {
     /// A feature of every account's disco#info.
     pub fn account_feature(&mut self, feature: &'static str) -> &mut Self {
         self.registry.account_features.insert(feature);
+        self
+    }
+
+    /// A feature of every account's disco#info while the settings have it.
+    pub fn account_feature_if(&mut self, feature: &'static str, on: FeatureSwitch) -> &mut Self {
+        self.registry.account_features_if.push((feature, on));
         self
     }
 

@@ -45,7 +45,7 @@ pub fn from_client(core: &Arc<Core>, client: &Client, mut stanza: Stanza) -> Pro
         (Probe, true) => probe(core, client, &stanza),
         (Available | Unavailable, true) => directed(core, client, kind, stanza),
         (Error, true) => {
-            router::route(core, crate::account::Parcel { stanza: Arc::new(stanza), hold: None });
+            router::route(core, crate::account::Parcel::new(Arc::new(stanza), None));
             Progress::Done
         }
         _ => Progress::Done,
@@ -211,7 +211,7 @@ fn directed(core: &Arc<Core>, client: &Client, kind: PresenceType, stanza: Stanz
             bound.directed.insert(to);
         }
     }
-    router::route(core, crate::account::Parcel { stanza: Arc::new(stanza), hold: None });
+    router::route(core, crate::account::Parcel::new(Arc::new(stanza), None));
     Progress::Done
 }
 

@@ -27,7 +27,7 @@ pub fn bounce(core: &Arc<Core>, parcel: &Parcel, error: StanzaError) {
 
 fn deliver_reply(core: &Arc<Core>, parcel: &Parcel, reply: xep_support::stanza::Stanza) {
     // The sender's own acknowledgement waits until the error has reached it.
-    let reply = Parcel { stanza: Arc::new(reply), hold: parcel.hold.clone() };
+    let reply = Parcel::new(Arc::new(reply), parcel.hold.clone());
     if reply.stanza.kind() == Kind::Presence {
         return crate::delivery::presence::deliver(core, reply);
     }

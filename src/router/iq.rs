@@ -25,7 +25,7 @@ pub fn from_client(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progres
     };
     let stanza = Arc::new(stanza);
     let Some(addressee) = addressee(core, client, &stanza) else {
-        route(core, Parcel { stanza, hold: Some(client.pending.hold()) });
+        route(core, Parcel::new(stanza, Some(client.pending.hold())));
         return Progress::Done;
     };
     if !matches!(kind, IqType::Get | IqType::Set) {

@@ -87,6 +87,8 @@ pub struct AccountRecord {
     pub offline_count: u64,
     /// Roster rows, pending requests included.
     pub roster_count: u64,
+    /// What it wants archived, if it has said so (XEP-0441).
+    pub archive_prefs: Option<String>,
 }
 
 /// One row with everything: a second statement would cost more than all the sub-queries.
@@ -94,7 +96,8 @@ const GET: &str = "SELECT a.id, a.jid, a.created_us, a.last_logout_us, a.last_st
     (SELECT count(*) FROM offline WHERE account_id = a.id),
     (SELECT count(*) FROM roster WHERE account_id = a.id),
     (SELECT json_group_array(json_array(hash, hex(salt), iterations, hex(stored_key), hex(server_key)))
-       FROM credentials WHERE account_id = a.id)
+       FROM credentials WHERE account_id = a.id),
+    (SELECT prefs FROM archive_prefs WHERE account_id = a.id)
     FROM accounts AS a WHERE a.jid = $1";
 const LIST: &str = "SELECT id, jid, created_us, last_logout_us, last_status, disabled, roster_version
     FROM accounts WHERE jid > $1 ORDER BY jid LIMIT $2";
@@ -196,6 +199,7 @@ impl Storage {
                 offline_count: row.try_get::<i64, _>(7)?.unsigned_abs(),
                 roster_count: row.try_get::<i64, _>(8)?.unsigned_abs(),
                 credentials: credentials(row.try_get(9)?)?,
+                archive_prefs: row.try_get(10)?,
             })
         })
         .transpose()

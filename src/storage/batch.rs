@@ -1,7 +1,8 @@
 //! What one transaction of the writer does.
 //!
 //! Runs of the same hot operation become multi-row statements; runs are executed in the order of the queue, so an
-//! insert and a later delete of the same account keep their order. Everything else is a [`Task`] of its own.
+//! insert and a later delete of the same account keep their order; only the archive, which none of these look at, goes
+//! first. Everything else is a [`Task`] of its own.
 
 use std::{collections::HashMap, pin::Pin, sync::LazyLock};
 
@@ -9,6 +10,7 @@ use sqlx::{Arguments as _, SqliteConnection, sqlite::SqliteArguments};
 
 use super::{
     AccountId, Error,
+    archive::{self, ArchiveRow},
     commit::{Answer, Completion},
     offline::OfflineRow,
     sqlite,
@@ -19,6 +21,8 @@ const OP_OVERHEAD_BYTES: usize = 256;
 
 /// Something for the writer.
 pub(super) enum Op {
+    /// Archive a message.
+    Archive(ArchiveRow, Completion),
     /// Keep an offline message.
     Store(OfflineRow, Completion),
     /// Remove the offline messages of an account up to one.
@@ -52,6 +56,7 @@ impl Op {
     pub(super) fn bytes(&self) -> usize {
         OP_OVERHEAD_BYTES
             + match self {
+                Self::Archive(row, _) => row.bytes(),
                 Self::Store(row, _) => row.stanza.len(),
                 Self::Logout(logout, _) => logout.status.as_ref().map_or(0, String::len),
                 Self::Task(task) => task.bytes(),
@@ -61,7 +66,7 @@ impl Op {
 
     /// Deletions are owed for what a client already has; barriers and the end are how callers get out of trouble.
     pub(super) fn may_be_refused(&self) -> bool {
-        matches!(self, Self::Store(..) | Self::Logout(..) | Self::Task(_))
+        matches!(self, Self::Archive(..) | Self::Store(..) | Self::Logout(..) | Self::Task(_))
     }
 
     /// Whether there is nothing to write.
@@ -71,6 +76,10 @@ impl Op {
 
     pub(super) fn as_delete(&self) -> Option<Delete> {
         if let Self::Delete(delete, _) = self { Some(*delete) } else { None }
+    }
+
+    fn as_archive(&self) -> Option<&ArchiveRow> {
+        if let Self::Archive(row, _) = self { Some(row) } else { None }
     }
 
     fn as_store(&self) -> Option<&OfflineRow> {
@@ -83,7 +92,7 @@ impl Op {
 
     pub(super) fn finish(self, result: Result<(), Error>) {
         match self {
-            Self::Store(_, done) => done.finish(result),
+            Self::Archive(_, done) | Self::Store(_, done) => done.finish(result),
             Self::Task(task) => task.finish(result),
             Self::Wake => {}
             // Whoever asked may no longer listen.
@@ -145,36 +154,102 @@ where
     }
 }
 
-/// Executes `ops` in order. An error of one alone goes to its place in `results`; any other is returned, and means
-/// that the transaction must not be committed.
+/// Executes `ops`. An error of one alone goes to its place in `results`; any other is returned, and means that the
+/// transaction must not be committed.
+///
+/// In order, except that messages for the archive come before what queued among them: nothing but a task looks at both,
+/// and one statement for many is what makes them cheap.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
     mut ops: &mut [Op],
     mut results: &mut [Result<(), Error>],
 ) -> Result<(), Error> {
-    while let Some(first) = ops.first() {
-        let length = ops.iter().take_while(|op| op.same_kind(first)).count();
+    while !ops.is_empty() {
+        let tasks_first = ops.iter().take_while(|op| matches!(op, Op::Task(_))).count();
+        let length = match tasks_first {
+            0 => ops.iter().take_while(|op| !matches!(op, Op::Task(_))).count(),
+            length => length,
+        };
         let (run, ops_left) = ops.split_at_mut(length);
         let (run_results, results_left) = results.split_at_mut(length);
-        match &run[0] {
-            Op::Store(..) => {
-                let rows: Vec<_> = run.iter().filter_map(Op::as_store).collect();
-                store(connection, &rows, run_results).await?;
-            }
-            Op::Delete(..) => {
-                let deletes: Vec<_> = run.iter().filter_map(Op::as_delete).collect();
-                delete(connection, &deletes).await?;
-            }
-            Op::Logout(..) => {
-                let logouts: Vec<_> = run.iter().filter_map(Op::as_logout).collect();
-                logout(connection, &logouts).await?;
-            }
-            Op::Task(_) => tasks(connection, run, run_results).await?,
-            Op::Wake | Op::Barrier(_) | Op::Close(_) => {}
+        if tasks_first > 0 {
+            tasks(connection, run, run_results).await?;
+        } else {
+            archive_messages(connection, run, run_results).await?;
+            hot(connection, run, run_results).await?;
         }
         (ops, results) = (ops_left, results_left);
     }
     Ok(())
+}
+
+async fn archive_messages(
+    connection: &mut SqliteConnection,
+    ops: &mut [Op],
+    results: &mut [Result<(), Error>],
+) -> Result<(), Error> {
+    let (rows, places): (Vec<_>, Vec<_>) =
+        ops.iter().enumerate().filter_map(|(place, op)| Some((op.as_archive()?, place))).unzip();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut outcomes = vec![Ok(()); rows.len()];
+    insert(connection, &archive::INSERT, &rows, &mut outcomes).await?;
+    for (place, outcome) in places.into_iter().zip(outcomes) {
+        results[place] = outcome;
+    }
+    Ok(())
+}
+
+/// Runs of the same kind, archived messages left out.
+async fn hot(
+    connection: &mut SqliteConnection,
+    ops: &mut [Op],
+    results: &mut [Result<(), Error>],
+) -> Result<(), Error> {
+    let places: Vec<usize> = (0..ops.len()).filter(|&place| ops[place].as_archive().is_none()).collect();
+    let runs: Vec<&[usize]> = places.chunk_by(|&a, &b| ops[a].same_kind(&ops[b])).collect();
+    for run in runs {
+        let run_ops = run.iter().map(|&place| &ops[place]);
+        match &ops[run[0]] {
+            Op::Store(..) => {
+                let rows: Vec<_> = run_ops.filter_map(Op::as_store).collect();
+                let mut outcomes = vec![Ok(()); rows.len()];
+                insert(connection, &STORE, &rows, &mut outcomes).await?;
+                for (&place, outcome) in run.iter().zip(outcomes) {
+                    results[place] = outcome;
+                }
+            }
+            Op::Delete(..) => {
+                let deletes: Vec<_> = run_ops.filter_map(Op::as_delete).collect();
+                delete(connection, &deletes).await?;
+            }
+            Op::Logout(..) => {
+                let logouts: Vec<_> = run_ops.filter_map(Op::as_logout).collect();
+                logout(connection, &logouts).await?;
+            }
+            Op::Archive(..) | Op::Task(_) | Op::Wake | Op::Barrier(_) | Op::Close(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A row of a hot table.
+pub(super) trait HotRow {
+    const COLUMNS: usize;
+    fn bind(&self, values: &mut Values) -> Result<(), Error>;
+}
+
+impl HotRow for OfflineRow {
+    const COLUMNS: usize = 5;
+
+    fn bind(&self, values: &mut Values) -> Result<(), Error> {
+        values.add(self.account.0)?;
+        values.add(self.stamp_us)?;
+        values.add(self.expires_us)?;
+        values.add(self.stanza.len() as i64)?;
+        values.add(std::sync::Arc::clone(&self.stanza))
+    }
 }
 
 /// Keeps offline messages.
@@ -182,23 +257,25 @@ static STORE: LazyLock<[String; 4]> = LazyLock::new(|| {
     sqlite::many_rows("INSERT INTO offline (account_id, stamp_us, expires_us, bytes, stanza) VALUES", 5, "")
 });
 
-async fn store(
+async fn insert<R: HotRow>(
     connection: &mut SqliteConnection,
-    mut rows: &[&OfflineRow],
+    statements: &'static [String; 4],
+    mut rows: &[&R],
     mut results: &mut [Result<(), Error>],
 ) -> Result<(), Error> {
     while !rows.is_empty() {
         let size = sqlite::fitting(rows.len());
         let (chunk, rows_left) = rows.split_at(sqlite::ROWS[size]);
         let (row_results, results_left) = results.split_at_mut(sqlite::ROWS[size]);
-        match store_rows(connection, size, chunk).await {
+        match insert_rows(connection, &statements[size], chunk).await {
             Ok(()) => {}
             Err(error) if !error.fails_alone() => return Err(error),
             Err(error) if chunk.len() == 1 => row_results[0] = Err(error),
             // Some account is gone. The statement did nothing; row by row the innocent get through.
             Err(_) => {
+                let one = &statements[sqlite::ROWS.len() - 1];
                 for (row, result) in chunk.iter().zip(row_results) {
-                    *result = store_rows(connection, sqlite::ROWS.len() - 1, std::slice::from_ref(row)).await;
+                    *result = insert_rows(connection, one, std::slice::from_ref(row)).await;
                     if let Err(error) = result
                         && !error.fails_alone()
                     {
@@ -212,16 +289,16 @@ async fn store(
     Ok(())
 }
 
-async fn store_rows(connection: &mut SqliteConnection, size: usize, rows: &[&OfflineRow]) -> Result<(), Error> {
-    let mut values = Values::new(rows.len() * 5);
+async fn insert_rows<R: HotRow>(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    rows: &[&R],
+) -> Result<(), Error> {
+    let mut values = Values::new(rows.len() * R::COLUMNS);
     for row in rows {
-        values.add(row.account.0)?;
-        values.add(row.stamp_us)?;
-        values.add(row.expires_us)?;
-        values.add(row.stanza.len() as i64)?;
-        values.add(std::sync::Arc::clone(&row.stanza))?;
+        row.bind(&mut values)?;
     }
-    values.execute(connection, &STORE[size]).await
+    values.execute(connection, sql).await
 }
 
 static DELETE: LazyLock<[String; 4]> = LazyLock::new(|| {
@@ -307,7 +384,7 @@ async fn tasks(
 }
 
 /// The parameters of a multi-row statement.
-struct Values(SqliteArguments);
+pub(super) struct Values(SqliteArguments);
 
 impl Values {
     fn new(count: usize) -> Self {
@@ -316,7 +393,7 @@ impl Values {
         Self(arguments)
     }
 
-    fn add<'t, T>(&mut self, value: T) -> Result<(), Error>
+    pub(super) fn add<'t, T>(&mut self, value: T) -> Result<(), Error>
     where
         T: sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
     {
@@ -332,5 +409,5 @@ impl Values {
 /// Every statement of this file, for the test that prepares them all.
 #[cfg(test)]
 pub(super) fn statements() -> Vec<&'static str> {
-    STORE.iter().chain(DELETE.iter()).chain(LOGOUT.iter()).map(String::as_str).collect()
+    STORE.iter().chain(archive::INSERT.iter()).chain(DELETE.iter()).chain(LOGOUT.iter()).map(String::as_str).collect()
 }

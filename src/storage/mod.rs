@@ -8,6 +8,8 @@
 //! One concern per file: its rows, its reads, its writes, its SQL.
 
 mod accounts;
+mod archive;
+mod archive_search;
 pub mod backup;
 mod batch;
 mod commit;
@@ -31,7 +33,7 @@ mod tests;
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -39,6 +41,8 @@ use sqlx::{Connection, SqliteConnection};
 
 pub use self::{
     accounts::{AccountRecord, AccountRow, Credential, ScramHash},
+    archive::{ArchivePage, ArchiveQuery, ArchiveRow, ArchivedMessage, PageFrom},
+    archive_search::Unindexed,
     commit::{Commit, Done},
     error::Error,
     invites::Invite,
@@ -60,6 +64,10 @@ use self::{
 const DATABASE_FILE: &str = "magpie.db";
 /// The name of the journal beside it.
 const JOURNAL_FILE: &str = "handout.journal";
+
+/// Of the writer's queue: from here on senders are slowed down, and from there on refused.
+const PRESSED_PERCENT: usize = 25;
+const NEARLY_FULL_PERCENT: usize = 80;
 
 /// An account of this server. Never given to another one, not even after its removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,6 +122,7 @@ struct Inner {
     queue: Queue,
     readers: Readers,
     handout: Arc<Handout>,
+    archive_clock: AtomicI64,
     _temporary: Option<TemporaryDir>,
 }
 
@@ -143,11 +152,12 @@ impl Storage {
         let mut connection = sqlite::open_writer(&options).await?;
         sqlite::migrations().run(&mut connection).await?;
         replay(&mut connection, &journal).await?;
+        let archive_clock = AtomicI64::new(archive::last_id(&mut connection).await?);
         let handout = Arc::new(Handout::open(journal, options.journal_bytes_max)?);
         let readers = Readers::new(sqlite::reader_options(&options), options.readers);
         let path = options.path.clone();
         let queue = Queue::start(options, connection, Arc::clone(&handout));
-        Ok(Self(Arc::new(Inner { path, queue, readers, handout, _temporary: temporary })))
+        Ok(Self(Arc::new(Inner { path, queue, readers, handout, archive_clock, _temporary: temporary })))
     }
 
     /// Ready when every write enqueued before is committed or has failed. Fails only when closed, and costs nothing when
@@ -168,6 +178,18 @@ impl Storage {
         self.0.readers.close().await;
         self.0.queue.submit(Op::Close(answer));
         commit.await
+    }
+
+    /// Does so much wait for the disk that whoever brings more should wait as well ([`Storage::barrier`])?
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        self.0.queue.is_filled(PRESSED_PERCENT)
+    }
+
+    /// Does so much wait that nothing new should be begun, so that what has begun still finds room?
+    #[must_use]
+    pub fn is_nearly_full(&self) -> bool {
+        self.0.queue.is_filled(NEARLY_FULL_PERCENT)
     }
 
     /// How the writer is doing.

@@ -21,8 +21,12 @@ use super::{Error, StorageOptions};
 pub(super) const APPLICATION_ID: i64 = 0x4d61_6770;
 /// How long to wait for a lock some other program (an operator's `sqlite3`) holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The writer's cache holds the pages one batch changes: what does not fit is written before the commit, and again after.
+const WRITER_CACHE_KIB_MIN: usize = 8 << 10;
+/// The log is folded into the database at this size: a page that many commits change is then copied once.
+const CHECKPOINT_PAGES: u32 = 4_000;
 /// After a burst the write-ahead log shrinks back to this.
-const WAL_BYTES_KEPT: u32 = 8 << 20;
+const WAL_BYTES_KEPT: u32 = 24 << 20;
 const PAGE_BYTES: u64 = 4096;
 
 /// The write connection: makes the file when missing, survives power loss after each commit.
@@ -35,7 +39,8 @@ pub(super) async fn open_writer(options: &StorageOptions) -> Result<SqliteConnec
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .thread_name(|_| "db-writer".to_owned())
-        .pragma("cache_size", format!("-{}", options.cache_kib))
+        .pragma("cache_size", format!("-{}", options.cache_kib.max(WRITER_CACHE_KIB_MIN)))
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
         .pragma("journal_size_limit", WAL_BYTES_KEPT.to_string())
         .pragma("temp_store", "MEMORY")
         .disable_statement_logging();
@@ -69,8 +74,12 @@ pub(super) async fn open_immutable(path: &Path) -> Result<SqliteConnection, Erro
 
 /// Every schema change ever released, oldest first. A released one never changes: its checksum is in the databases.
 pub(super) fn migrations() -> Migrator {
-    let init = SqlStr::from_static(include_str!("migrations/0001_init.sql"));
-    Migrator::with_migrations(vec![Migration::new(1, "init".into(), MigrationType::Simple, init, false)])
+    let released =
+        [("init", include_str!("migrations/0001_init.sql")), ("archive", include_str!("migrations/0002_archive.sql"))];
+    let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+        Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    Migrator::with_migrations((1..).zip(released).map(migration).collect())
 }
 
 /// Makes the data directory (0700) and an empty database file (0600) when missing; the log files inherit its mode.

@@ -1,5 +1,6 @@
 //! The storage as a whole, on real files.
 
+mod archive_tests;
 mod data;
 mod files;
 mod writing;
@@ -71,8 +72,10 @@ async fn every_statement_can_be_prepared() {
         invites::STATEMENTS,
         meta::STATEMENTS,
         backup::STATEMENTS,
+        archive::STATEMENTS,
+        archive_search::STATEMENTS,
     ];
-    for sql in files.concat().into_iter().chain(batch::statements()) {
+    for sql in files.concat().into_iter().chain(batch::statements()).chain(archive::statements()) {
         if let Err(error) = (&mut connection).prepare(sql.into_sql_str()).await {
             panic!("{error}: {sql}");
         }
@@ -82,7 +85,11 @@ async fn every_statement_can_be_prepared() {
 #[tokio::test]
 async fn hot_statements_use_their_indexes() {
     let storage = Storage::temporary().await.unwrap();
-    let hot = [batch::statements(), vec![offline::STATEMENTS[0], accounts::STATEMENTS[0], roster::STATEMENTS[0]]];
+    let hot = [
+        batch::statements(),
+        archive::statements(),
+        vec![offline::STATEMENTS[0], accounts::STATEMENTS[0], roster::STATEMENTS[0]],
+    ];
     for sql in hot.concat() {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
         let rows: Vec<(i64, i64, i64, String)> =
@@ -90,7 +97,7 @@ async fn hot_statements_use_their_indexes() {
         for (.., step) in rows {
             let scans = step.strip_prefix("SCAN ").is_some_and(|rest| {
                 let table = rest.split(' ').next().unwrap_or_default();
-                ["offline", "o", "accounts", "a", "roster", "credentials"].contains(&table)
+                ["offline", "o", "accounts", "a", "roster", "credentials", "archive", "m"].contains(&table)
             });
             assert!(!scans, "{step}: {sql}");
         }

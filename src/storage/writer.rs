@@ -95,6 +95,12 @@ impl Queue {
         }
     }
 
+    /// Is at least this share, in percent, of what may wait waiting?
+    pub(super) fn is_filled(&self, percent: usize) -> bool {
+        let filled = |now: usize, most: usize| now.saturating_mul(100) >= most.saturating_mul(percent);
+        filled(self.gauges.depth.load(Relaxed), self.ops_max) || filled(self.gauges.bytes.load(Relaxed), self.bytes_max)
+    }
+
     pub(super) fn stats(&self) -> WriterStats {
         let gauges = &self.gauges;
         WriterStats {

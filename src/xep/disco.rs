@@ -3,6 +3,7 @@
 
 use super::version::NAME;
 use crate::account::{Account, AccountState};
+use crate::config::Config;
 use crate::extension::registry::Identity;
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall, IqResult};
 use crate::router;
@@ -60,7 +61,7 @@ fn own_info(call: IqCall<'_>) -> Answer {
     if query.names_a_node() {
         return no_such_node();
     }
-    Answer::with(account_info(&call.core.registry, &query, &call.client.account))
+    Answer::with(account_info(&call.core.registry, &call.core.config(), &query, &call.client.account))
 }
 
 fn own_items(call: IqCall<'_>) -> Answer {
@@ -81,7 +82,7 @@ fn other_info(call: IqCall<'_>) -> Answer {
         match account.filter(|account| account.lock().roster.subscription(asker.as_str()).from) {
             None => Err(StanzaError::new(Condition::ServiceUnavailable)),
             Some(_) if query.names_a_node() => Err(StanzaError::new(Condition::ItemNotFound)),
-            Some(account) => Ok(Some(account_info(&core.registry, &query, &account))),
+            Some(account) => Ok(Some(account_info(&core.registry, &core.config(), &query, &account))),
         }
     })
 }
@@ -112,11 +113,11 @@ fn no_such_node() -> Answer {
 }
 
 /// §3.1: the first identity of an account says what kind of account it is.
-fn account_info(registry: &crate::extension::Registry, query: &Query, account: &Account) -> Element {
+fn account_info(registry: &crate::extension::Registry, config: &Config, query: &Query, account: &Account) -> Element {
     let kind = if account.id.is_some() { "registered" } else { "anonymous" };
     let own = Identity { category: "account", kind, name: "" };
     let identities = std::iter::once(&own).chain(registry.account_identities());
-    query.info(identities, registry.account_features(), [])
+    query.info(identities, registry.account_features(config), [])
 }
 
 /// What was asked for, of which the answer repeats the node (§3.2).
@@ -210,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_temporary_account_is_anonymous() {
-        let info = account_info(&crate::extension::Registry::default(), &query(ns::DISCO_INFO, None), &juliet());
+        let registry = crate::extension::Registry::default();
+        let info = account_info(&registry, &Config::default(), &query(ns::DISCO_INFO, None), &juliet());
         let identity = info.find("identity", ns::DISCO_INFO).expect("an identity");
         assert_eq!((identity.get_attr("category"), identity.get_attr("type")), (Some("account"), Some("anonymous")));
         assert_eq!(identity.get_attr("name"), None);

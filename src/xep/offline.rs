@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering;
 use xep_support::formats::delay;
 use xep_support::ns;
 use xep_support::stanza::error::{Condition, StanzaError};
-use xep_support::stanza::{Facts, MessageType, Stanza};
+use xep_support::stanza::{Facts, MessageType, Print, Stanza};
 use xep_support::xml::check::StreamContext;
 
 /// Offline messages.
@@ -54,7 +54,7 @@ fn keepable(stanza: &Stanza) -> Result<(), &'static str> {
 }
 
 /// Stage Undelivered.
-fn keep(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, parcel: Parcel) -> Undelivered {
+fn keep(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, mut parcel: Parcel) -> Undelivered {
     if let Err(reason) = keepable(&parcel.stanza) {
         // A hint is the sender's own wish and a chat state is worthless later: neither needs an error.
         return Undelivered::Dropped(reason);
@@ -64,7 +64,7 @@ fn keep(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, parc
         let offline = &core.config().offline;
         (offline.messages_max, offline.bytes_max, offline.expire_days)
     };
-    let text: Arc<str> = parcel.stanza.to_xml().into();
+    let text = text(&mut parcel);
     let bytes = text.len();
     if state.offline.messages >= messages_max || state.offline.bytes + bytes > bytes_max {
         // XEP-0160 §3, RFC 6121 §8.5.2.2.1: the sender is told.
@@ -90,6 +90,15 @@ fn keep(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, parc
     };
     core.storage.offline_store(row, Box::new(done));
     Undelivered::Kept
+}
+
+/// As it will be handed out, but for the delay: with the stanza-id, so that a client which has read its archive meanwhile
+/// knows that it has the message.
+fn text(parcel: &mut Parcel) -> Arc<str> {
+    let Some(extra) = parcel.extra.as_deref() else { return parcel.stored() };
+    let mut out = Vec::new();
+    parcel.stanza.write(&mut out, &Print { extra: extra.as_bytes(), ..Print::default() });
+    String::from_utf8(out).expect("made of strings").into()
 }
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -278,7 +287,7 @@ impl HandingOut {
             };
             let mut stamp = String::with_capacity(128);
             delay::write(&mut stamp, Some(self.account.jid.domain()), row.stamp_us);
-            let extra = Some(stamp.into_boxed_str());
+            let extra = Some(stamp.into());
             let receipt = Receipt::Row(page.handed.row(row.id, row.stanza.len()));
             if target.outbox.push(Item { stanza: Arc::new(stanza), to: None, extra, receipt }).is_err() {
                 break;

@@ -7,6 +7,7 @@ mod bind;
 mod durability;
 mod iq;
 mod limits;
+mod mam;
 mod messages;
 mod offline;
 mod presence;

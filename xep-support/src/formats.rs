@@ -3,3 +3,5 @@
 pub mod date;
 pub mod delay;
 pub mod form;
+pub mod rsm;
+pub mod stanza_id;

@@ -361,8 +361,6 @@ pub const TIME: &str = "urn:xmpp:time";
 
 /// XEP-0203 delayed delivery.
 pub const DELAY: &str = "urn:xmpp:delay";
-/// XEP-0091 delayed delivery as it was before (obsolete).
-pub const DELAY_LEGACY: &str = "jabber:x:delay";
 
 // XEP-0215: External Service Discovery.
 
@@ -406,10 +404,10 @@ pub const HASHES: &str = "urn:xmpp:hashes:2";
 
 /// XEP-0308 correction.
 pub const CORRECT: &str = "urn:xmpp:message-correct:0";
-/// XEP-0422 fastening.
-pub const FASTEN: &str = "urn:xmpp:fasten:0";
 /// XEP-0424 retraction.
 pub const RETRACT: &str = "urn:xmpp:message-retract:1";
+/// XEP-0424 feature: what was retracted leaves a tombstone in the archive.
+pub const RETRACT_TOMBSTONE: &str = "urn:xmpp:message-retract:1#tombstone";
 /// XEP-0425 moderation.
 pub const MODERATE: &str = "urn:xmpp:message-moderate:1";
 /// XEP-0428 a body that is only for clients which do not know better.
@@ -423,6 +421,10 @@ pub const REPLY: &str = "urn:xmpp:reply:0";
 
 /// XEP-0313 archive.
 pub const MAM: &str = "urn:xmpp:mam:2";
+/// XEP-0313 feature: whether messages of rooms are wanted can be said.
+pub const MAM_GROUPCHAT_FIELD: &str = "urn:xmpp:mam:2#groupchat-field";
+/// XEP-0431 full-text search.
+pub const FULLTEXT: &str = "urn:xmpp:fulltext:0";
 /// XEP-0313 feature: the extended fields of queries.
 pub const MAM_EXTENDED: &str = "urn:xmpp:mam:2#extended";
 

@@ -43,6 +43,8 @@ impl TestServer {
         config.c2s.listen = vec![any_port];
         config.c2s.tls_listen = vec![any_port];
         config.auth.scram_iterations = 4096;
+        // Its tests turn it on; in all others a message is what was sent.
+        config.archive.enabled = false;
         adjust(&mut config);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");

@@ -1,7 +1,7 @@
 //! Stanzas the server makes itself.
 
 use super::error::StanzaError;
-use super::{IqType, Kind, MessageType, PresenceType, Stanza};
+use super::{Index, IqType, Kind, MessageType, PresenceType, Stanza};
 use crate::jid::Jid;
 use crate::ns;
 use crate::xml::element::Element;
@@ -37,6 +37,17 @@ impl Stanza {
     ) -> Self {
         let kind = (kind != MessageType::Normal).then_some(kind.as_str());
         build(Kind::Message, kind, None, from, to, &inner(children))
+    }
+
+    /// A message around XML that our own code printed, which is not walked again: it has no children for who looks.
+    #[must_use]
+    pub fn message_around(from: Option<&Jid>, to: Option<&Jid>, inner: &str) -> Self {
+        let name = Kind::Message.name();
+        let text = format!("<{name}>{inner}</{name}>").into_boxed_str();
+        let start = name.len() + 2;
+        let mut stanza = Self::assemble(Kind::Message, text, Index::around(start, start + inner.len()));
+        (stanza.from, stanza.to) = (from.cloned(), to.cloned());
+        stanza
     }
 
     /// Presence without children.

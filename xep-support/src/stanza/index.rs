@@ -80,6 +80,27 @@ pub(super) struct Index {
     pub(super) facts: Facts,
 }
 
+impl Index {
+    /// Of a stanza without attributes whose content nobody needs to know.
+    pub(super) fn around(start: usize, end: usize) -> Self {
+        Self { inner: Span::new(start, end), facts: Facts::OTHER, ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            from: Span::NONE,
+            to: Span::NONE,
+            id: Span::NONE,
+            kind: Span::NONE,
+            lang: Span::NONE,
+            attrs: SmallVec::new(),
+            children: SmallVec::new(),
+            inner: Span::NONE,
+            facts: Facts::NONE,
+        }
+    }
+}
+
 /// Whether some kind of stream has this content namespace.
 pub(super) fn is_content(ns: &str) -> bool {
     matches!(ns, ns::CLIENT | ns::SERVER | ns::COMPONENT)
@@ -101,17 +122,7 @@ pub(super) fn index<'a>(text: &'a str, cx: &'a StreamContext) -> Result<(Root<'a
         root: Root { name: "", in_content: false, leans: false },
         inner_start: 0,
         child: None,
-        index: Index {
-            from: Span::NONE,
-            to: Span::NONE,
-            id: Span::NONE,
-            kind: Span::NONE,
-            lang: Span::NONE,
-            attrs: SmallVec::new(),
-            children: SmallVec::new(),
-            inner: Span::NONE,
-            facts: Facts::NONE,
-        },
+        index: Index::empty(),
     };
     walk(text, cx, &mut indexer)?;
     if cx.is_limited() && indexer.index.children.len() > CHILDREN_MAX {

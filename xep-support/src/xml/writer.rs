@@ -52,7 +52,7 @@ fn escape(out: &mut String, text: &str, replacement: impl Fn(u8) -> Option<&'sta
 }
 
 /// Appends ` key='value'`.
-pub(crate) fn push_attr(out: &mut String, key: &str, value: &str) {
+pub fn push_attr(out: &mut String, key: &str, value: &str) {
     out.push(' ');
     out.push_str(key);
     out.push_str("='");

@@ -1,0 +1,74 @@
+//! Words in archived messages (XEP-0431), by SQLite's FTS5.
+//!
+//! An index that everybody pays for with every message would cost more than the archive itself. So the messages of an
+//! account are indexed when it searches: all of them the first time, later what has come since.
+
+use super::{AccountId, Commit, Error, Storage};
+
+/// Messages that are not in the index yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unindexed {
+    /// Where the index ends.
+    pub after: i64,
+    /// Row, id and stanza of what follows.
+    pub messages: Vec<(i64, i64, String)>,
+}
+
+const END: &str = "SELECT upto_id FROM archive_indexed WHERE account_id = $1";
+const UNINDEXED: &str = "SELECT row_id, id, stanza FROM archive WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+/// What was replaced since it was read is left out, by its length.
+const INDEX: &str = "INSERT INTO archive_words (rowid, owner, body)
+    SELECT m.row_id, 'a' || $1, word.value ->> 2 FROM json_each($2) AS word
+    JOIN archive AS m ON m.row_id = word.value ->> 0 AND octet_length(m.stanza) = word.value ->> 1";
+const SET_END: &str = "INSERT INTO archive_indexed (account_id, upto_id) VALUES ($1, $2)
+    ON CONFLICT (account_id) DO UPDATE SET upto_id = excluded.upto_id";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[END, UNINDEXED, INDEX, SET_END];
+
+impl Storage {
+    /// The oldest messages of an account that are not indexed.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn archive_unindexed(&self, account: AccountId, limit: u32) -> Result<Unindexed, Error> {
+        let mut reader = self.reader().await?;
+        let end: Option<i64> = sqlx::query_scalar(END).bind(account.0).fetch_optional(&mut *reader).await?;
+        let after = end.unwrap_or(i64::MIN);
+        let query = sqlx::query_as(UNINDEXED).bind(account.0).bind(after).bind(limit);
+        Ok(Unindexed { after, messages: query.fetch_all(&mut *reader).await? })
+    }
+
+    /// Adds texts to the index: row, length of the stanza it was taken from, and the text. Does nothing if somebody else
+    /// has gone on from `after` meanwhile.
+    pub fn archive_index(
+        &self,
+        account: AccountId,
+        after: i64,
+        upto: i64,
+        texts: Vec<(i64, usize, String)>,
+    ) -> Commit<()> {
+        let bytes = texts.iter().map(|(_, _, text)| text.len()).sum();
+        self.write(bytes, move |connection| {
+            Box::pin(async move {
+                let end: Option<i64> = sqlx::query_scalar(END).bind(account.0).fetch_optional(&mut *connection).await?;
+                if end.unwrap_or(i64::MIN) != after {
+                    return Ok(());
+                }
+                let texts = serde_json::to_string(&texts).map_err(|error| Error::Invalid(error.to_string().into()))?;
+                sqlx::query(INDEX).bind(account.0).bind(texts).execute(&mut *connection).await?;
+                sqlx::query(SET_END).bind(account.0).bind(upto).execute(connection).await?;
+                Ok(())
+            })
+        })
+    }
+
+    /// The words somebody looks for, all of which must be there, in the language of the index; `None` if there are none.
+    #[must_use]
+    pub fn archive_words(account: AccountId, text: &str) -> Option<String> {
+        let quoted = |word: &str| format!("\"{}\"", word.replace('"', "\"\""));
+        let words: Vec<_> =
+            text.split_whitespace().filter(|w| w.chars().any(char::is_alphanumeric)).map(quoted).collect();
+        (!words.is_empty()).then(|| format!("owner : \"a{}\" AND body : ({})", account.0, words.join(" AND ")))
+    }
+}

@@ -1,0 +1,166 @@
+//! XEP-0313: the archive of an account's messages. They enter it in the stages Sent and Receive, each side for itself,
+//! and are durable before their sender is told anything.
+
+pub mod prefs;
+pub mod retract;
+pub mod search;
+
+mod answer;
+mod decide;
+mod query;
+
+use crate::account::archiving::policy_allows;
+use crate::account::resource::Client;
+use crate::account::{Account, AccountState, Parcel};
+use crate::clock;
+use crate::core::Core;
+use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall, Received};
+use crate::storage::{ArchiveRow, Error, Storage};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use xep_support::formats::stanza_id;
+use xep_support::jid::Jid;
+use xep_support::ns;
+use xep_support::stanza::error::{Condition, StanzaError};
+use xep_support::stanza::{Facts, IqType};
+
+/// The archive.
+pub struct Archive;
+
+impl Extension for Archive {
+    fn about(&self) -> About {
+        About::new("XEP-0313", "Message Archive Management", "1.1.3")
+    }
+
+    fn declare(self: Arc<Self>, d: &mut Declare<'_>) {
+        for feature in [ns::MAM, ns::MAM_EXTENDED, ns::MAM_GROUPCHAT_FIELD, ns::RSM] {
+            d.account_feature_if(feature, |config| config.archive.enabled);
+        }
+        let (query, metadata) = (("query", ns::MAM), ("metadata", ns::MAM));
+        d.sent(Box::new(sent))
+            .receive(Box::new(receive))
+            .iq(Addressee::OwnAccount, IqType::Get, query, answer::form)
+            .iq(Addressee::OwnAccount, IqType::Set, query, answer::query)
+            .iq(Addressee::OwnAccount, IqType::Get, metadata, answer::metadata)
+            // §8.1: nobody else's.
+            .iq(Addressee::OtherAccount, IqType::Get, query, forbidden)
+            .iq(Addressee::OtherAccount, IqType::Set, query, forbidden)
+            .iq(Addressee::OtherAccount, IqType::Get, metadata, forbidden);
+    }
+}
+
+fn forbidden(_: IqCall<'_>) -> Answer {
+    Answer::error(StanzaError::new(Condition::Forbidden))
+}
+
+/// What all requests about the archive are refused with while the settings have none.
+fn enabled(core: &Core) -> Result<(), StanzaError> {
+    if core.config().archive.enabled { Ok(()) } else { Err(StanzaError::new(Condition::ServiceUnavailable)) }
+}
+
+/// Stage Sent: into the sender's archive. What one writes to oneself enters it once, when it is received.
+fn sent(core: &Arc<Core>, client: &Client, state: &mut AccountState, parcel: &mut Parcel) -> Result<(), StanzaError> {
+    let account = &client.account;
+    let Some(to) = parcel.stanza.to().filter(|to| to.bare_str() != account.jid.as_str()).cloned() else {
+        return Ok(());
+    };
+    if let Some(row) = row(core, account, state, parcel, &to) {
+        if core.storage.is_nearly_full() {
+            // Before anybody has it: a message is archived for both or not sent.
+            return Err(StanzaError::new(Condition::ResourceConstraint).with_text("too much waits for the disk"));
+        }
+        parcel.archived_as = Some(row.id);
+        Entry::new(core, account, row, parcel).write();
+    }
+    Ok(())
+}
+
+/// Stage Receive: into the addressee's archive if nothing refuses it. Its clients learn under which id (§3.5).
+fn receive(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, parcel: &mut Parcel) -> Received {
+    let Some(from) = parcel.stanza.from().cloned() else { return Received::Pass };
+    let Some(row) = row(core, account, state, parcel, &from) else { return Received::Pass };
+    let mut extra = String::with_capacity(128);
+    stanza_id::write(&mut extra, account.jid.as_str(), row.id);
+    parcel.add(&extra);
+    let entry = Entry::new(core, account, row, parcel);
+    Received::Accepted(Box::new(move || entry.write()))
+}
+
+/// The row for a message exchanged with `peer`; `None` if it is not archived.
+fn row(core: &Core, account: &Account, state: &AccountState, parcel: &mut Parcel, peer: &Jid) -> Option<ArchiveRow> {
+    let id = account.id?;
+    let policy = {
+        let archive = &core.config().archive;
+        if !archive.enabled {
+            return None;
+        }
+        archive.default_preference
+    };
+    let own = account.jid.as_str();
+    let decision = decide::worth(parcel.stanza.message_type(), parcel.stanza.facts()).and_then(|why| {
+        match &state.archiving {
+            Some(prefs) => prefs.allow(own, &state.roster, peer),
+            None => policy_allows(policy, own, &state.roster, peer),
+        }
+        .map(|()| why)
+    });
+    match decision {
+        Ok(why) => tracing::trace!(account = own, why, "archived"),
+        Err(why) => {
+            tracing::trace!(account = own, why, "not archived");
+            return None;
+        }
+    }
+    Some(ArchiveRow {
+        account: id,
+        id: core.storage.archive_id(clock::now_micros()),
+        peer: peer.bare_str().into(),
+        resource: peer.resource().map(Into::into),
+        mark: Storage::archive_mark(parcel.stanza.id().as_deref()),
+        stanza: parcel.stored(),
+    })
+}
+
+/// A message on its way into an archive.
+struct Entry {
+    core: Arc<Core>,
+    account: Arc<Account>,
+    row: ArchiveRow,
+    parcel: Parcel,
+}
+
+impl Entry {
+    fn new(core: &Arc<Core>, account: &Arc<Account>, row: ArchiveRow, parcel: &Parcel) -> Self {
+        let parcel = Parcel::new(parcel.stanza.clone(), parcel.hold.clone());
+        Self { core: core.clone(), account: account.clone(), row, parcel }
+    }
+
+    /// Gives it to the writer. Under the account's lock, so that rows are written in the order of their ids.
+    fn write(self) {
+        let Self { core, account, row, parcel } = self;
+        let retraction =
+            parcel.stanza.facts().contains(Facts::RETRACTION).then(|| (row.account, row.peer.clone(), row.id));
+        account.archive_pending.fetch_add(1, Ordering::Relaxed);
+        let (storage, Parcel { stanza, hold, .. }) = (core.storage.clone(), parcel);
+        let held = hold.clone();
+        let done = move |stored: Result<(), Error>| {
+            account.archive_pending.fetch_sub(1, Ordering::Release);
+            match stored {
+                // With the hold goes what kept the sender's acknowledgement back.
+                Ok(()) => drop(held),
+                Err(Error::NotFound) => tracing::debug!(account = %account.jid, "archive of an account that is gone"),
+                Err(error) => {
+                    let failed = core.counters.archive_failed.fetch_add(1, Ordering::Relaxed) + 1;
+                    // A full disk fails all of them.
+                    if failed.is_power_of_two() {
+                        tracing::warn!(account = %account.jid, %error, failed, "messages not archived");
+                    }
+                }
+            }
+        };
+        storage.archive_store(row, Box::new(done));
+        if let Some((account, peer, id)) = retraction {
+            retract::retract(&storage, account, &peer, id, &stanza, hold);
+        }
+    }
+}
