@@ -26,5 +26,6 @@ pub fn extensions() -> Vec<Arc<dyn Extension>> {
         Arc::new(xep::mam::retract::Retraction),
         Arc::new(xep::mam::search::FullText),
         Arc::new(xep::offline::Offline),
+        Arc::new(xep::stream_management::StreamManagement),
     ]
 }

@@ -23,6 +23,15 @@ pub enum CloseReason {
     NegotiationTimeout,
     /// Another session took over the resource.
     Replaced,
+    /// The session goes on over a newer connection (XEP-0198 §5).
+    Resumed,
+    /// The client acknowledged more than it was sent (XEP-0198 §6).
+    AckTooHigh {
+        /// What it acknowledged.
+        h: u32,
+        /// What it was sent.
+        sent: u32,
+    },
     /// An operator ended it.
     Kicked,
     /// Its account was removed.
@@ -46,6 +55,10 @@ impl CloseReason {
             Self::Dead => (StreamCondition::ConnectionTimeout, "no answer"),
             Self::NegotiationTimeout => (StreamCondition::ConnectionTimeout, "negotiation took too long"),
             Self::Replaced => (StreamCondition::Conflict, "replaced by a new session"),
+            Self::Resumed => (StreamCondition::Conflict, "the session was resumed on another connection"),
+            Self::AckTooHigh { .. } => {
+                (StreamCondition::UndefinedCondition, "you acknowledged more than you were sent")
+            }
             Self::Kicked => (StreamCondition::PolicyViolation, "session ended by an administrator"),
             Self::AccountGone => (StreamCondition::NotAuthorized, "account removed"),
             Self::PasswordChanged => (StreamCondition::Reset, "the password was changed"),
@@ -66,6 +79,8 @@ impl CloseReason {
             Self::Dead => "dead",
             Self::NegotiationTimeout => "negotiation-timeout",
             Self::Replaced => "replaced",
+            Self::Resumed => "resumed",
+            Self::AckTooHigh { .. } => "ack-too-high",
             Self::Kicked => "kicked",
             Self::AccountGone => "account-gone",
             Self::PasswordChanged => "password-changed",

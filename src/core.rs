@@ -1,5 +1,6 @@
 //! What all parts of a running server share.
 
+use crate::account::resumable::ResumeTable;
 use crate::account::table::AccountTable;
 use crate::clock;
 use crate::config::Config;
@@ -21,6 +22,8 @@ pub struct Core {
     pub hosts: Hosts,
     /// Local accounts in use.
     pub accounts: AccountTable,
+    /// Sessions that can be resumed (XEP-0198).
+    pub resumable: ResumeTable,
     /// The database.
     pub storage: Storage,
     /// What extensions declared.

@@ -94,6 +94,14 @@ section! {
         live private_items_max: usize = 256,
         /// Bytes of a vCard, photograph included (XEP-0054).
         live vcard_bytes_max: usize = 128 * 1024,
+        /// Seconds a session is kept for a client that lost its connection and may resume (XEP-0198); 0: not at all.
+        live resume_seconds_max: Duration = Duration::from_secs(600),
+        /// Stanzas sent and not acknowledged (XEP-0198); then nothing more is sent until the client acknowledges some.
+        live unacked_stanzas_max: usize = 1_000,
+        /// Bytes of such stanzas.
+        live unacked_bytes_max: usize = 2 * 1024 * 1024,
+        /// Stanzas after which the client is asked to acknowledge at the latest.
+        live ack_request_stanzas_max: usize = 16,
         /// Offline messages handed to a client before it must have taken them and more are read from disk.
         live offline_replay_batch_max: usize = 100,
         /// Messages on one page of an archive (XEP-0313); a client that wants more gets this many.

@@ -9,8 +9,8 @@ use crate::close::CloseReason;
 use crate::hold::Hold;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Poll, Waker};
 use tokio::sync::Notify;
 use xep_support::jid::Jid;
 use xep_support::stanza::Stanza;
@@ -35,6 +35,8 @@ pub enum Receipt {
     Hold(Hold),
     /// Other resources have the same message; a sender's acknowledgement waits for all of them.
     Copy(Arc<Copies>),
+    /// The same for a copy whose sender waits no longer, but whose client has not acknowledged it (XEP-0198 §4).
+    Unacked(Arc<Fate>),
     /// It came from the offline store, whose row may now go.
     Row(RowReceipt),
 }
@@ -43,12 +45,30 @@ pub enum Receipt {
 pub struct Copies {
     hold: Option<Hold>,
     written: AtomicBool,
+    /// Known to those copies that still wait for their clients' acknowledgement when no sender waits any more.
+    beyond: OnceLock<Arc<Fate>>,
+}
+
+/// Does anybody have the message?
+#[derive(Default)]
+pub struct Fate(AtomicBool);
+
+impl Fate {
+    /// A client has acknowledged it.
+    pub fn acknowledged(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// A client did not and will not. Is it the last one, and nobody has the message?
+    pub fn given_up(self: Arc<Self>) -> bool {
+        Arc::into_inner(self).is_some_and(|fate| !fate.0.load(Ordering::Acquire))
+    }
 }
 
 impl Copies {
     /// For copies that are made now.
     pub fn new(hold: Option<Hold>) -> Arc<Self> {
-        Arc::new(Self { hold, written: AtomicBool::new(false) })
+        Arc::new(Self { hold, written: AtomicBool::new(false), beyond: OnceLock::new() })
     }
 
     /// Does the sender wait for an acknowledgement just now?
@@ -64,8 +84,32 @@ impl Copies {
     /// One of them was not and will not be. `Some` with the sender's hold if it was the last one and no other one was:
     /// nobody has the message.
     pub fn given_up(self: Arc<Self>) -> Option<Option<Hold>> {
-        let last = Arc::into_inner(self)?;
-        (!last.written.load(Ordering::Acquire)).then_some(last.hold)
+        let mut last = Arc::into_inner(self)?;
+        if last.written.load(Ordering::Acquire) {
+            return None;
+        }
+        if let Some(fate) = last.beyond.take()
+            && !fate.given_up()
+        {
+            return None;
+        }
+        Some(last.hold.take())
+    }
+
+    /// One of them was given to a socket, which for this client does not mean much: it is still to acknowledge it.
+    pub fn beyond(&self) -> Arc<Fate> {
+        self.beyond.get_or_init(Arc::default).clone()
+    }
+}
+
+impl Drop for Copies {
+    /// From now on only those copies are left that wait for an acknowledgement.
+    fn drop(&mut self) {
+        if let Some(fate) = self.beyond.get()
+            && self.written.load(Ordering::Acquire)
+        {
+            fate.acknowledged();
+        }
     }
 }
 
@@ -82,7 +126,17 @@ impl Receipt {
         match self {
             Self::Hold(hold) => hold.is_awaited(),
             Self::Copy(copies) => copies.is_awaited(),
-            Self::None | Self::Row(_) => false,
+            Self::None | Self::Row(_) | Self::Unacked(_) => false,
+        }
+    }
+
+    /// Its bytes were given to the socket of a client that acknowledges what it has (XEP-0198): nobody waits for that.
+    /// Stored messages stay in the store until then.
+    pub fn flushed(&mut self) {
+        match std::mem::replace(self, Self::None) {
+            Self::None | Self::Hold(_) => {}
+            Self::Copy(copies) => *self = Self::Unacked(copies.beyond()),
+            kept @ (Self::Unacked(_) | Self::Row(_)) => *self = kept,
         }
     }
 }
@@ -109,13 +163,14 @@ impl Item {
         Self { stanza, to: Some(to), extra: None, receipt: Receipt::None }
     }
 
-    fn bytes(&self) -> usize {
+    /// What it counts against the bounds of a queue.
+    pub fn bytes(&self) -> usize {
         self.stanza.size() + self.extra.as_ref().map_or(0, |e| e.len()) + ITEM_OVERHEAD_BYTES
     }
 }
 
 /// Counted for each item beside its text.
-const ITEM_OVERHEAD_BYTES: usize = 128;
+pub const ITEM_OVERHEAD_BYTES: usize = 128;
 
 /// A bounded queue of [`Item`]s.
 pub struct Outbox {
@@ -132,12 +187,21 @@ struct Inner {
     /// The session cannot write: a push need not wake it, a close must.
     stalled: bool,
     close: Option<CloseReason>,
+    /// The connection has to let go of it; pushes go on.
+    hand_over: bool,
     /// What the peer is told instead of the reason's own text.
     farewell: Option<Box<str>>,
     shut: bool,
     departed: bool,
     /// Who waits for the end.
     end: Option<Arc<Notify>>,
+}
+
+impl Inner {
+    /// What the session is told when it asks.
+    fn told(&self) -> Option<CloseReason> {
+        self.close.or(self.hand_over.then_some(CloseReason::Resumed))
+    }
 }
 
 /// Between the moment a session is told to end and its next turn, which is its last, what comes is still taken, to go
@@ -193,6 +257,43 @@ impl Outbox {
         self.close(reason);
     }
 
+    /// Tells the session to let go: a newer connection goes on with this outbox (XEP-0198 §5).
+    pub fn hand_over(&self) {
+        let mut inner = self.lock();
+        inner.hand_over = true;
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
+    }
+
+    /// The newer connection is there.
+    pub fn taken_over(&self) {
+        self.lock().hand_over = false;
+    }
+
+    /// Waits until the session is told to end, for one that has no connection.
+    pub async fn closed(&self) -> CloseReason {
+        std::future::poll_fn(|cx| {
+            let mut inner = self.lock();
+            if let Some(reason) = inner.close {
+                return Poll::Ready(reason);
+            }
+            inner.stalled = true;
+            inner.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Takes out the items that are like this, in order.
+    pub fn extract(&self, mut like: impl FnMut(&Item) -> bool) -> Vec<Item> {
+        let mut inner = self.lock();
+        let (out, kept): (Vec<Item>, Vec<Item>) = inner.queue.drain(..).partition(|item| like(item));
+        inner.queue = kept.into();
+        inner.bytes = inner.queue.iter().map(Item::bytes).sum();
+        out
+    }
+
     /// What the peer is to be told, if an operator wrote something.
     pub fn farewell(&self) -> Option<Box<str>> {
         self.lock().farewell.clone()
@@ -218,7 +319,7 @@ impl Outbox {
                 inner.waker = Some(waker.clone());
             }
         }
-        Taken { left, close: inner.close }
+        Taken { left, close: inner.told() }
     }
 
     /// Ends the outbox: later pushes are refused. Returns what was never taken.
@@ -254,19 +355,20 @@ impl Outbox {
 
     /// Was the session told to end?
     pub fn close_reason(&self) -> Option<CloseReason> {
-        self.lock().close
+        self.lock().told()
     }
 
     /// The same for one that cannot write now: if not told yet, `waker` is called when it is.
     pub fn poll_close(&self, waker: &Waker) -> Option<CloseReason> {
         let mut inner = self.lock();
-        if inner.close.is_none() {
+        let told = inner.told();
+        if told.is_none() {
             inner.stalled = true;
             if !inner.waker.as_ref().is_some_and(|w| w.will_wake(waker)) {
                 inner.waker = Some(waker.clone());
             }
         }
-        inner.close
+        told
     }
 
     /// Is there an item like this?

@@ -1,5 +1,6 @@
 //! Builds everything from the settings in one visible order, runs it, and takes it down in the opposite order.
 
+use crate::account::resumable::ResumeTable;
 use crate::account::table::AccountTable;
 use crate::admin::{Admin, Rereading, Running, Stopping};
 use crate::apply::{self, CertificateError};
@@ -89,6 +90,7 @@ impl Base {
         let core = Arc::new(Core {
             hosts,
             accounts: AccountTable::new(storage.clone()),
+            resumable: ResumeTable::default(),
             storage,
             registry: Registry::new(catalogue::extensions()),
             decoy: Arc::new(decoy),

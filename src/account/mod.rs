@@ -3,19 +3,22 @@
 //! An account is loaded when somebody logs in or writes to it and leaves when nobody has used it for a while. Lock
 //! order: account, then outbox; never two accounts at once; nothing is awaited under the lock.
 
+pub mod ack;
 pub mod archiving;
 pub mod replay;
 pub mod resource;
+pub mod resumable;
 pub mod roster;
 pub mod table;
 
 use crate::hold::Hold;
 use crate::storage::AccountId;
 use archiving::Preferences;
+use replay::HandOut;
 use resource::{Bound, Resource};
 use roster::Roster;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use xep_support::jid::BareJid;
 use xep_support::stanza::Stanza;
 
@@ -59,14 +62,26 @@ pub struct OfflineState {
     pub stored: u32,
     /// Are they being handed out just now?
     pub replay: Replay,
+    /// A page that waits for a client without a connection. Whoever can take it now gets it.
+    pub detached: Option<Weak<HandOut>>,
+    /// A resumed client said that it has the messages up to this one, which may have been read anew meanwhile.
+    pub had_upto: i64,
 }
 
 impl OfflineState {
     /// Somebody can take messages: what is stored comes first, so from this moment on new messages go behind it. To be
     /// called under the same lock that makes the resource reachable; stage Available then begins the handing out.
     pub fn claim(&mut self) {
+        self.revoke_detached();
         if self.messages > 0 && matches!(self.replay, Replay::Idle) {
             self.replay = Replay::Due;
+        }
+    }
+
+    /// What waits for a client without a connection is for others now.
+    pub fn revoke_detached(&mut self) {
+        if let Some(page) = self.detached.take().and_then(|page| page.upgrade()) {
+            page.revoke();
         }
     }
 
@@ -189,9 +204,10 @@ impl AccountState {
         self.resources.iter().filter(|b| b.presence.is_some())
     }
 
-    /// Available resources that want messages: those with a priority of zero or more (RFC 6121 §8.5.2.1).
+    /// Available resources that want messages: those with a priority of zero or more (RFC 6121 §8.5.2.1) that are
+    /// connected.
     pub fn reachable(&self) -> impl Iterator<Item = &Bound> {
-        self.available().filter(|b| b.priority >= 0)
+        self.available().filter(|b| b.priority >= 0 && !b.is_detached())
     }
 
     /// Resources that asked for the roster (RFC 6121 §2.2).

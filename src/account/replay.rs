@@ -15,6 +15,8 @@ pub struct HandOut {
     rows_written: AtomicUsize,
     tell_writer: AtomicBool,
     waiter: Mutex<Option<Waker>>,
+    /// Its rows are for others now; changed under the account's lock.
+    revoked: AtomicBool,
 }
 
 /// One stored message in an outbox. Dropped without [`written`](Self::written), it stays in the store.
@@ -35,6 +37,7 @@ impl HandOut {
             rows_written: AtomicUsize::new(0),
             tell_writer: AtomicBool::new(false),
             waiter: Mutex::default(),
+            revoked: AtomicBool::new(false),
         })
     }
 
@@ -48,12 +51,25 @@ impl HandOut {
     pub async fn finished(&self) -> usize {
         std::future::poll_fn(|cx| {
             *self.waiter.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
-            if self.left.load(Ordering::Acquire) == 0 {
+            if self.left.load(Ordering::Acquire) == 0 || self.is_revoked() {
                 return Poll::Ready(self.rows_written.load(Ordering::Acquire));
             }
             Poll::Pending
         })
         .await
+    }
+
+    /// The client that has these rows in hand has lost its connection, and somebody else is there. Nobody waits for it any
+    /// longer, and what it has not acknowledged is handed out anew. Under the account's lock.
+    pub fn revoke(&self) {
+        self.revoked.store(true, Ordering::Release);
+        if let Some(waker) = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            waker.wake();
+        }
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Acquire)
     }
 
     fn settle(&self, rows: usize) {
@@ -75,6 +91,21 @@ impl RowReceipt {
         {
             page.tell_writer.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Its place in the store.
+    pub fn row(&self) -> i64 {
+        self.row
+    }
+
+    /// The page it belongs to.
+    pub fn page(&self) -> Option<&Arc<HandOut>> {
+        self.page.as_ref()
+    }
+
+    /// Is it for others now?
+    pub fn is_revoked(&self) -> bool {
+        self.page.as_ref().is_some_and(|page| page.is_revoked())
     }
 
     /// The row's bytes have been given to the socket, and that was noted. The caller ends a batch of these with
@@ -109,8 +140,13 @@ impl HandedOut {
     pub fn settle(self) {
         {
             let mut state = self.page.account.lock();
-            state.offline.messages = state.offline.messages.saturating_sub(self.rows);
-            state.offline.bytes = state.offline.bytes.saturating_sub(self.bytes);
+            // Of a page that was revoked others have the same rows in hand, and count them. What is counted too much is
+            // put right by the end of the next handing out.
+            let counted = !self.page.is_revoked();
+            if counted {
+                state.offline.messages = state.offline.messages.saturating_sub(self.rows);
+                state.offline.bytes = state.offline.bytes.saturating_sub(self.bytes);
+            }
         }
         if self.page.tell_writer.swap(false, Ordering::Relaxed) {
             self.page.storage.remove_handed_out();

@@ -33,6 +33,8 @@ pub struct Bound {
     pub priority: i8,
     /// It asked for the roster and gets roster pushes (RFC 6121 §2.2).
     pub interested: bool,
+    /// Its connection was lost then (monotonic milliseconds) and it may be resumed (XEP-0198 §5).
+    pub detached_ms: Option<u64>,
     /// To whom it sent directed presence (RFC 6121 §4.6.3); they must learn that it left.
     pub directed: BTreeSet<Jid>,
 }
@@ -40,7 +42,12 @@ pub struct Bound {
 impl Bound {
     /// A resource that has just been bound.
     pub fn new(resource: Arc<Resource>) -> Self {
-        Self { resource, presence: None, priority: 0, interested: false, directed: BTreeSet::new() }
+        Self { resource, presence: None, priority: 0, interested: false, detached_ms: None, directed: BTreeSet::new() }
+    }
+
+    /// Is it without a connection?
+    pub fn is_detached(&self) -> bool {
+        self.detached_ms.is_some()
     }
 }
 

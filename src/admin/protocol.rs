@@ -451,6 +451,9 @@ pub struct SessionRow {
     /// It has sent presence.
     pub available: bool,
     pub priority: i8,
+    /// For how many seconds it has been without a connection, if it may come back (XEP-0198).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detached_seconds: Option<u64>,
     /// What it has not read yet.
     pub waiting_stanzas: usize,
     pub waiting_bytes: usize,

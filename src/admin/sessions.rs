@@ -4,6 +4,7 @@ use super::protocol::{Failure, FailureKind, Reply, SessionRow};
 use super::{bare, moment};
 use crate::account::Account;
 use crate::account::resource::Bound;
+use crate::clock;
 use crate::close::CloseReason;
 use crate::core::Core;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ fn row(bound: &Bound) -> SessionRow {
         since: moment(resource.since_us),
         available: bound.presence.is_some(),
         priority: bound.priority,
+        detached_seconds: bound.detached_ms.map(|since| clock::monotonic_ms().saturating_sub(since) / 1000),
         waiting_stanzas,
         waiting_bytes,
     }

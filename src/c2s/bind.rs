@@ -53,7 +53,12 @@ pub async fn bind(
             match state.resource(client.jid().resource()) {
                 Some(old) => old.resource.clone(),
                 None if state.resources.len() >= resources_max => {
-                    return Err(StanzaError::new(Condition::ResourceConstraint).with_text("too many resources"));
+                    // Whoever has been without a connection for longest makes room.
+                    let lost = state.resources.iter().filter(|b| b.is_detached()).min_by_key(|b| b.detached_ms);
+                    let Some(lost) = lost else {
+                        return Err(StanzaError::new(Condition::ResourceConstraint).with_text("too many resources"));
+                    };
+                    lost.resource.clone()
                 }
                 None => {
                     state.resources.push(Bound::new(client.resource.clone()));

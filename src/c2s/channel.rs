@@ -2,6 +2,7 @@
 
 use super::wire::{self, Wire};
 use crate::close::CloseReason;
+use std::fmt::Write;
 use std::task::Poll;
 use xep_support::ns;
 use xep_support::stanza::{ParseError, TopLevel, parse_top_level};
@@ -168,7 +169,16 @@ pub async fn say_goodbye(
         let id = super::random_id();
         ResponseHeader { content_ns: ns::CLIENT, id: &id, from, to: None, lang: Some("en") }.write(&mut out);
     }
-    if let Some((condition, text)) = reason.stream_error() {
+    if let CloseReason::AckTooHigh { h, sent } = reason {
+        // XEP-0198 §6: with an application condition that says how much.
+        let _ = write!(
+            out,
+            "<stream:error><undefined-condition xmlns='{}'/><handled-count-too-high xmlns='{}' h='{h}' \
+             send-count='{sent}'/></stream:error>",
+            ns::STREAM_ERRORS,
+            ns::SM
+        );
+    } else if let Some((condition, text)) = reason.stream_error() {
         let error = StreamError::new(condition);
         let text = farewell.map_or_else(|| text.to_owned(), String::from);
         if text.is_empty() { error.write(&mut out) } else { error.with_text(text).write(&mut out) }

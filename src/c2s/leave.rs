@@ -1,7 +1,7 @@
 //! The end of a session: presence withdrawn, the resource unbound, what was not delivered sent another way.
 
-use super::channel;
 use super::session::Ended;
+use super::{channel, stream_management};
 use crate::account::resource::Client;
 use crate::account::{AccountState, Parcel, Replay};
 use crate::clock;
@@ -9,6 +9,7 @@ use crate::close::CloseReason;
 use crate::core::Core;
 use crate::delivery::message;
 use crate::im;
+use crate::net::budget::Slot;
 use crate::outbox::{Item, Receipt};
 use crate::router::bounce::bounce;
 use std::sync::Arc;
@@ -16,18 +17,32 @@ use std::sync::atomic::Ordering;
 use xep_support::stanza::error::StanzaError;
 use xep_support::stanza::{Kind, PresenceType, Stanza};
 
-/// After the session's last poll.
-pub async fn finish(core: Arc<Core>, client: Client, ended: Ended) {
-    let Ended { reason, wire, unwritten, unfinished, goodbye } = ended;
-    depart(&core, &client, reason, unwritten);
-    tracing::info!(reason = reason.name(), "session ended");
-    if let Some(unfinished) = unfinished {
+/// After the session's last poll. The slot is that of the connection.
+pub async fn finish(core: Arc<Core>, client: Client, mut ended: Ended, slot: Slot) {
+    let detached = match ended.ack.take() {
+        Some(ack) => stream_management::connection_ended(&core, &client, &mut ended, ack).await,
+        None => {
+            depart(&core, &client, ended.reason, std::mem::take(&mut ended.unwritten));
+            tracing::info!(reason = ended.reason.name(), "session ended");
+            None
+        }
+    };
+    if let Some(unfinished) = ended.unfinished.take() {
         // It may be between the user's roster and the contact's: what was begun is finished.
         unfinished.await;
     }
-    if !goodbye {
-        return;
+    let goodbye = async {
+        say_goodbye(&core, &client, ended).await;
+        drop(slot);
+    };
+    match detached {
+        Some(detached) => drop(tokio::join!(goodbye, detached.until_resumed_or_over(&core, &client))),
+        None => goodbye.await,
     }
+}
+
+async fn say_goodbye(core: &Core, client: &Client, ended: Ended) {
+    let Ended { reason, wire, goodbye: true, .. } = ended else { return };
     let limit = core.config().limits.close_seconds_max;
     let from = client.jid().domain();
     let farewell = client.resource.outbox.farewell().filter(|_| reason == CloseReason::Kicked);
@@ -74,7 +89,7 @@ pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, in_hand: V
 }
 
 /// A message goes to another resource or into the store, a request gets an error, the rest was for this session only.
-fn send_elsewhere(
+pub(super) fn send_elsewhere(
     core: &Arc<Core>,
     client: &Client,
     state: &mut AccountState,
@@ -86,6 +101,10 @@ fn send_elsewhere(
         Receipt::Hold(hold) => Some(hold),
         // Somebody else has it or will have it, or sees to it as we would.
         Receipt::Copy(copies) => copies.given_up()?,
+        Receipt::Unacked(fate) => match fate.given_up() {
+            true => None,
+            false => return None,
+        },
         Receipt::None => None,
     };
     let mut parcel = Parcel::new(item.stanza, hold);

@@ -7,6 +7,7 @@ pub mod leave;
 mod login;
 pub mod negotiate;
 pub mod session;
+mod stream_management;
 pub mod wire;
 
 use crate::attempts::{Allowance, Purpose, address_key};
@@ -65,9 +66,8 @@ pub async fn serve(service: Service, door: Door, mut stream: TcpStream, socket_p
     let session = Box::pin(begin(service, door, stream, peer).instrument(span.clone())).await;
     if let Some((session, client)) = session {
         let ended = session.run().instrument(span.clone()).await;
-        Box::pin(leave::finish(core, client, ended).instrument(span)).await;
+        Box::pin(leave::finish(core, client, ended, slot).instrument(span)).await;
     }
-    drop(slot);
 }
 
 /// Who is it, and may it connect? A trusted proxy says first whom it stands for.
@@ -158,10 +158,14 @@ async fn begin(
     };
     let host = negotiation.host().cloned();
     match outcome {
-        Ok(Ready { client, lang }) => {
-            tracing::info!("session begins");
+        Ok(Ready { client, lang, resumed }) => {
+            tracing::info!(resumed = resumed.is_some(), "session begins");
             let shaper = (!exempt).then(|| shaper(core)).flatten();
             let session = Session::new(core.clone(), client.clone(), channel.wire, channel.context, lang, shaper);
+            let session = match resumed {
+                Some(ack) => session.resuming(ack),
+                None => session,
+            };
             Some((session, client))
         }
         Err(reason) => {

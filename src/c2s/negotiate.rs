@@ -2,8 +2,9 @@
 //! (RFC 6120 §4.3, §5, §6, §7). Runs in a boxed future that is gone when the session begins.
 
 use super::channel::{Channel, Inbound, refused};
-use super::{Door, bind, login};
+use super::{Door, bind, login, stream_management};
 use crate::account::Account;
+use crate::account::ack::Ack;
 use crate::account::resource::Client;
 use crate::clock;
 use crate::close::CloseReason;
@@ -28,6 +29,8 @@ pub struct Ready {
     pub client: Client,
     /// The language of its stream.
     pub lang: Option<Arc<str>>,
+    /// The stream management of a session it resumed.
+    pub resumed: Option<Box<Ack>>,
 }
 
 /// A connection on its way to a session.
@@ -197,6 +200,7 @@ impl<'a> Negotiation<'a> {
         let _ = write!(out, "<bind xmlns='{}'><required/></bind>", ns::BIND);
         // COMPAT: clients of RFC 3921 ask for a session; RFC 6121 keeps it as something optional.
         let _ = write!(out, "<session xmlns='{}'><optional/></session>", ns::SESSION);
+        let _ = write!(out, "<sm xmlns='{}'/>", ns::SM);
         let _ = write!(out, "<ver xmlns='{}'/><sub xmlns='{}'/>", ns::ROSTER_VERSIONING, ns::PRE_APPROVAL);
         let l = &self.core.config().limits;
         write_limits(&mut out, l.stanza_bytes_max, Some(l.idle_probe_seconds.as_secs()));
@@ -304,6 +308,12 @@ impl<'a> Negotiation<'a> {
                 Inbound::Element(TopLevel::Other(element)) if element.is("error", ns::STREAM) => {
                     return Err(CloseReason::ClientFailed);
                 }
+                Inbound::Element(TopLevel::Other(element)) if element.ns() == ns::SM => {
+                    match stream_management::before_binding(self.core, &account, &element, self.channel).await? {
+                        Some((client, ack)) => return Ok(self.ready(client, Some(ack))),
+                        None => continue,
+                    }
+                }
                 Inbound::Element(TopLevel::Other(_)) => return Err(unknown_element()),
                 Inbound::Malformed(reply) => {
                     self.channel.send(&reply.to_xml()).await?;
@@ -321,11 +331,7 @@ impl<'a> Negotiation<'a> {
                 return Err(CloseReason::PasswordChanged);
             }
             match bind::bind(self.core, &account, &stanza, self.peer, self.tls.is_some()).await {
-                Ok(client) => {
-                    tracing::Span::current().record("jid", client.jid().as_str());
-                    let lang = self.header.as_ref().and_then(|h| h.lang.as_deref()).map(Arc::from);
-                    return Ok(Ready { client, lang });
-                }
+                Ok(client) => return Ok(self.ready(client, None)),
                 Err(error) => {
                     if let Some(reply) = stanza.error_reply(&error) {
                         self.channel.send(&reply.to_xml()).await?;
@@ -333,6 +339,14 @@ impl<'a> Negotiation<'a> {
                 }
             }
         }
+    }
+}
+
+impl Negotiation<'_> {
+    fn ready(&self, client: Client, resumed: Option<Box<Ack>>) -> Ready {
+        tracing::Span::current().record("jid", client.jid().as_str());
+        let lang = self.header.as_ref().and_then(|h| h.lang.as_deref()).map(Arc::from);
+        Ready { client, lang, resumed }
     }
 }
 

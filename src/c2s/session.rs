@@ -4,11 +4,13 @@
 //! write what the outbox holds. A stanza that has to wait stops the reading, never the writing. A client that does not
 //! read stops being written to, and is cut off when its outbox exceeds its bounds or nothing moves for too long.
 
+mod managed;
 mod output;
 mod timer;
 
 use super::from_client;
 use super::wire::Wire;
+use crate::account::ack::Ack;
 use crate::account::resource::Client;
 use crate::clock;
 use crate::close::CloseReason;
@@ -17,6 +19,7 @@ use crate::extension::BoxFuture;
 use crate::net::shaper::Shaper;
 use crate::outbox::Item;
 use crate::router::Progress;
+use managed::Managed;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -46,6 +49,8 @@ pub struct Session {
     /// Of these bytes; of the first of them nothing is in flight any more.
     in_flight_bytes: usize,
     in_flight_from: usize,
+    /// Stream management, if the client wants it (XEP-0198).
+    managed: Option<Box<Managed>>,
     timer: Pin<Box<Sleep>>,
     shaper: Option<Shaper>,
     /// What its presence cost beyond its bytes.
@@ -107,6 +112,8 @@ pub struct Ended {
     pub unfinished: Option<BoxFuture<()>>,
     /// The client's stream does not end within a stanza, so that something can still be said.
     pub goodbye: bool,
+    /// Stream management, with what the client has not acknowledged.
+    pub ack: Option<Box<Ack>>,
 }
 
 impl Session {
@@ -142,6 +149,7 @@ impl Session {
             in_flight: Vec::new(),
             in_flight_bytes: 0,
             in_flight_from: 0,
+            managed: None,
             timer: Box::pin(tokio::time::sleep(first)),
             shaper,
             unpaid_bytes: 0,
@@ -166,14 +174,15 @@ impl Session {
             })
         };
         let reason = std::future::poll_fn(|cx| guarded(&mut self, cx)).await;
-        let whole = self.settle_taken();
+        let ack = self.managed.take().and_then(|managed| managed.ack);
+        let whole = if ack.is_some() { self.wire.is_drained() } else { self.settle_taken() };
         let unwritten: Vec<Item> = self.in_flight.into_iter().map(|f| f.item).collect();
-        let goodbye = unwritten.is_empty() || whole;
-        if !unwritten.is_empty() {
+        let goodbye = whole || unwritten.is_empty() && ack.is_none();
+        if !unwritten.is_empty() || !goodbye {
             // They go another way now.
             self.wire.drop_backlog();
         }
-        Ended { reason, wire: self.wire, unwritten, unfinished: self.wait, goodbye }
+        Ended { reason, wire: self.wire, unwritten, unfinished: self.wait, goodbye, ack }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
@@ -202,6 +211,7 @@ impl Session {
                     Poll::Pending => return Input::Idle,
                     Poll::Ready(()) => self.wait = None,
                 }
+                self.answer_request();
                 if self.client.resource.outbox.close_reason().is_some() {
                     // The session is over (its account was removed, say): what was pipelined behind is not looked at.
                     return Input::Idle;
@@ -314,6 +324,7 @@ impl Session {
                 if let Some(lang) = &self.lang {
                     stanza.set_lang_default(lang);
                 }
+                self.count_handled();
                 match from_client::handle(&self.core, &self.client, stanza)? {
                     Progress::Wait(future) => self.wait = Some(future),
                     Progress::Fanned(accounts) => self.unpaid_bytes += accounts * FANNED_BYTES,
@@ -326,12 +337,14 @@ impl Session {
                 Ok(())
             }
             Ok(TopLevel::Other(element)) if element.is("error", ns::STREAM) => Err(CloseReason::ClientFailed),
+            Ok(TopLevel::Other(element)) if element.ns() == ns::SM => self.manage_stream(&element),
             Ok(TopLevel::Other(_)) => {
                 Err(CloseReason::Refused(StreamCondition::UnsupportedStanzaType, "neither message, presence nor iq"))
             }
             Err(ParseError::Stream(condition)) => Err(CloseReason::Refused(condition, "")),
             Err(ParseError::Refused { mut stanza, condition }) => {
                 from_client::check_from(&self.client, &stanza)?;
+                self.count_handled();
                 stanza.set_from(self.client.jid().as_jid().clone());
                 if let Some(reply) = stanza.error_reply(&StanzaError::new(condition)) {
                     self.client.send(reply);

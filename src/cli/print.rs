@@ -222,8 +222,12 @@ fn sessions_text(sessions: &[SessionRow]) -> String {
             0 => "-".to_owned(),
             stanzas => format!("{}, {}", count(stanzas as u64, "stanza"), bytes(s.waiting_bytes as u64)),
         };
-        let tls = if s.encrypted { "TLS" } else { "plain" };
-        [s.jid.clone(), s.peer.to_string(), tls.to_owned(), s.since.clone(), presence, waiting]
+        let stream = match s.detached_seconds {
+            Some(seconds) => format!("lost {seconds} s ago"),
+            None if s.encrypted => "TLS".to_owned(),
+            None => "plain".to_owned(),
+        };
+        [s.jid.clone(), s.peer.to_string(), stream, s.since.clone(), presence, waiting]
     };
     let rows: Vec<_> = sessions.iter().map(row).collect();
     render(["SESSION", "FROM", "STREAM", "SINCE", "PRESENCE", "WAITING"], &rows)

@@ -113,13 +113,16 @@ impl Plan {
     fn of(state: &AccountState, parcel: &Parcel) -> Self {
         let part = parcel.stanza.to().and_then(|to| to.resource());
         let target = part.and_then(|p| state.resource(p));
+        let kind = parcel.stanza.message_type();
         let address = match (part, target) {
             (None, _) => Address::Bare,
+            // It may come back (XEP-0198 §5); until then its messages are as safe as those for the account.
+            (Some(_), Some(bound)) if bound.is_detached() && ordered(kind) => Address::Bare,
             (Some(_), Some(_)) => Address::Match,
             (Some(_), None) => Address::NoMatch,
         };
         let reachable = state.reachable().next().is_some();
-        let verdict = verdict(parcel.stanza.message_type(), address, reachable);
+        let verdict = verdict(kind, address, reachable);
         let behind = !state.offline.replay.is_live() && goes_behind(state, parcel, verdict, target);
         Self { verdict, reachable, behind }
     }

@@ -11,6 +11,7 @@ pub mod private;
 pub mod register;
 pub mod session;
 pub mod stanza_id;
+pub mod stream_management;
 pub mod time;
 pub mod vcard;
 pub mod version;

@@ -276,24 +276,36 @@ impl HandingOut {
         None
     }
 
-    fn push(&mut self, target: &Resource, messages: Vec<OfflineMessage>) -> Page {
+    fn push(&mut self, target: &Arc<Resource>, messages: Vec<OfflineMessage>) -> Page {
         let handed = HandOut::new(self.account.clone(), self.core.storage.clone());
         let mut page = Page { handed, rows: 0, read: messages.len() };
+        let mut items = Vec::with_capacity(messages.len());
         for row in messages {
             let Ok(stanza) = Stanza::parse(row.stanza.as_bytes(), &StreamContext::stored()) else {
                 tracing::error!(account = %self.account.jid, row = row.id, "a stored message is damaged, skipped");
-                self.after = row.id;
+                items.push((row.id, None));
                 continue;
             };
             let mut stamp = String::with_capacity(128);
             delay::write(&mut stamp, Some(self.account.jid.domain()), row.stamp_us);
             let extra = Some(stamp.into());
             let receipt = Receipt::Row(page.handed.row(row.id, row.stanza.len()));
-            if target.outbox.push(Item { stanza: Arc::new(stanza), to: None, extra, receipt }).is_err() {
-                break;
+            items.push((row.id, Some(Item { stanza: Arc::new(stanza), to: None, extra, receipt })));
+        }
+        // Under the lock: a client that loses its connection has all of them in its outbox then, or none.
+        let mut state = self.account.lock();
+        if state.bound(target).is_none_or(|b| b.is_detached()) {
+            return page;
+        }
+        for (row, item) in items {
+            // A client that has just come back acknowledged some of what was being read (XEP-0198 §5).
+            if let Some(item) = item.filter(|_| row > state.offline.had_upto) {
+                if target.outbox.push(item).is_err() {
+                    break;
+                }
+                page.rows += 1;
             }
-            page.rows += 1;
-            self.after = row.id;
+            self.after = row;
         }
         page
     }
@@ -304,7 +316,7 @@ impl HandingOut {
         // A message whose session ended meanwhile may have been stored, older than those parked.
         let unchanged = before.parking && state.offline.stored == before.stored;
         let all = page.read == 0 || page.read == before.messages && page.rows == page.read;
-        let last = unchanged && all && state.bound(target).is_some();
+        let last = unchanged && all && state.bound(target).is_some_and(|b| !b.is_detached());
         let empty = last && page.read == 0;
         if empty && state.offline.uncommitted == 0 {
             // What has expired meanwhile was still counted.

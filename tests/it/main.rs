@@ -13,6 +13,7 @@ mod offline;
 mod presence;
 mod roster;
 mod sasl;
+mod stream_management;
 mod streams;
 mod subscription;
 mod tidy;

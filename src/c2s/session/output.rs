@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use xep_support::stanza::Print;
 
 /// What a batch of output holds at most.
-const WRITE_BYTES_MAX: usize = 60 * 1024;
+pub(super) const WRITE_BYTES_MAX: usize = 60 * 1024;
 
 thread_local! {
     static OUT: RefCell<(Vec<u8>, Vec<Item>)> = const { RefCell::new((Vec::new(), Vec::new())) };
@@ -41,12 +41,16 @@ impl Session {
             let (items, closed) = OUT.with_borrow_mut(|(out, items)| {
                 // Empty, unless a defect interrupted another session here: its items are not for this client.
                 items.clear();
-                let taken = self.client.resource.outbox.take(items, WRITE_BYTES_MAX, cx.waker());
-                if items.is_empty() {
+                let taken = self.client.resource.outbox.take(items, self.batch_bytes_max(), cx.waker());
+                let said = self.said_bytes();
+                if items.is_empty() && said == 0 {
                     return Ok((0, taken.close));
                 }
-                let count = items.len();
-                let written = self.write_items(cx, out, items);
+                let count = items.len() + said;
+                let written = match self.is_managed() {
+                    true => self.write_managed(cx, out, items, !taken.left),
+                    false => self.write_items(cx, out, items),
+                };
                 items.clear();
                 written.map(|()| (count, taken.close))
             })?;
@@ -54,6 +58,10 @@ impl Session {
                 return Err(reason);
             }
             if items == 0 {
+                if self.batch_bytes_max() == 0 {
+                    // It reads, perhaps, but acknowledges nothing: no better than one that does not read.
+                    return self.note_stall(cx);
+                }
                 self.stall = None;
                 return Ok(());
             }
@@ -68,6 +76,7 @@ impl Session {
         items: &mut Vec<Item>,
     ) -> Result<(), CloseReason> {
         out.clear();
+        self.say_into(out);
         let mut ends = smallvec::SmallVec::<[usize; 32]>::new();
         for item in items.iter() {
             let extra = item.extra.as_deref().unwrap_or_default().as_bytes();
@@ -93,9 +102,7 @@ impl Session {
             self.wire.io.cork(false);
         }
         settle(items.drain(..));
-        if out.capacity() > OUT_KEPT_BYTES_MAX {
-            *out = Vec::new();
-        }
+        keep_small(out);
         result.map_err(|_| CloseReason::ConnectionLost)
     }
 
@@ -104,6 +111,7 @@ impl Session {
         let written = std::mem::take(&mut self.in_flight);
         note(written.iter());
         settle(written.into_iter().map(|f| f.item));
+        self.note_flushed();
     }
 
     /// Settles what the socket has taken of what is in flight; `true` if it has not taken a part of the next item. What a
@@ -146,7 +154,16 @@ impl Session {
     /// Does a sender wait for its acknowledgement because this client does not read?
     pub(super) fn is_awaited(&self) -> bool {
         let awaited = |item: &Item| item.receipt.is_awaited();
-        self.in_flight.iter().any(|f| awaited(&f.item)) || self.client.resource.outbox.any(awaited)
+        self.in_flight.iter().any(|f| awaited(&f.item))
+            || self.is_flush_awaited()
+            || self.client.resource.outbox.any(awaited)
+    }
+}
+
+/// The buffer belongs to the worker thread.
+pub(super) fn keep_small(out: &mut Vec<u8>) {
+    if out.capacity() > OUT_KEPT_BYTES_MAX {
+        *out = Vec::new();
     }
 }
 
@@ -165,6 +182,7 @@ fn settle(items: impl Iterator<Item = Item>) {
             Receipt::None | Receipt::Hold(_) => {}
             Receipt::Copy(copies) => copies.written(),
             Receipt::Row(row) => row.written(&mut rows),
+            Receipt::Unacked(fate) => fate.acknowledged(),
         }
     }
     if let Some(rows) = rows {

@@ -38,6 +38,9 @@ impl Session {
             if silent >= dead && self.wait.is_none() && self.paused_until_ms == 0 {
                 return Poll::Ready(CloseReason::Dead);
             }
+            if self.is_ack_overdue(now, dead) {
+                return Poll::Ready(CloseReason::Dead);
+            }
             if silent >= self.limits.probe_seconds && !self.probed {
                 self.probed = true;
                 self.probes = self.probes.wrapping_add(1);

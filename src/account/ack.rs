@@ -1,0 +1,295 @@
+//! XEP-0198: what the client has acknowledged, what it has not, and how a lost stream is taken up again.
+//!
+//! Inbound, `h` counts a stanza when everything it caused is durable or delivered: the session answers `<r/>` as it
+//! answers an IQ, after its holds are gone. Outbound, a stanza stays in `unacked` until the client has acknowledged it;
+//! when the session is lost for good, it goes the way of an offline message.
+
+use super::replay::{HandOut, HandedOut};
+use crate::outbox::{ITEM_OVERHEAD_BYTES, Item, Receipt};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use xep_support::ns;
+use xep_support::stanza::error::Condition;
+
+/// Stream management of one session; survives its connection.
+pub struct Ack {
+    /// Stanzas from the client that were handled.
+    pub handled: u32,
+    /// Stanzas given to the connection.
+    sent: u32,
+    /// Sent and not acknowledged, oldest first.
+    unacked: VecDeque<Item>,
+    unacked_bytes: usize,
+    /// How many of the last ones have not been flushed to the socket.
+    unflushed: usize,
+    /// `sent` when an acknowledgement was last requested, and when that was (monotonic seconds).
+    requested: Option<(u32, u32)>,
+    /// The last stored message the client has acknowledged; 0 if none.
+    had_upto: i64,
+    /// How the stream can be resumed, if it can.
+    pub resume: Option<Resume>,
+    limits: AckLimits,
+}
+
+/// What a client needs to resume.
+pub struct Resume {
+    /// The SM-ID.
+    pub id: Box<str>,
+    /// How long the session is kept without a connection.
+    pub max: Duration,
+}
+
+/// The bounds of what waits for an acknowledgement.
+#[derive(Clone, Copy)]
+pub struct AckLimits {
+    /// Stanzas.
+    pub stanzas_max: usize,
+    /// Bytes.
+    pub bytes_max: usize,
+    /// An acknowledgement is requested at least every so many stanzas.
+    pub request_every: u32,
+}
+
+/// The client acknowledged more than it was sent (§6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooHigh;
+
+impl Ack {
+    /// At `<enable/>`: everything is zero.
+    pub fn new(resume: Option<Resume>, limits: AckLimits) -> Self {
+        Self {
+            handled: 0,
+            sent: 0,
+            unacked: VecDeque::new(),
+            unacked_bytes: 0,
+            unflushed: 0,
+            requested: None,
+            had_upto: 0,
+            resume,
+            limits,
+        }
+    }
+
+    /// May more be sent before the client acknowledges something?
+    pub fn has_room(&self) -> bool {
+        self.unacked.len() < self.limits.stanzas_max && self.unacked_bytes < self.limits.bytes_max
+    }
+
+    /// How many bytes of items may be sent before the client acknowledges something. So that not more stanzas than allowed
+    /// are among them, each is taken for the smallest there is.
+    pub fn room_bytes(&self) -> usize {
+        let stanzas = self.limits.stanzas_max.saturating_sub(self.unacked.len());
+        let bytes = self.limits.bytes_max.saturating_sub(self.unacked_bytes);
+        bytes.min(stanzas.saturating_mul(ITEM_OVERHEAD_BYTES))
+    }
+
+    /// Does a sender wait because of what has not been flushed?
+    pub fn is_awaited(&self) -> bool {
+        self.unacked.iter().rev().take(self.unflushed).any(|item| item.receipt.is_awaited())
+    }
+
+    /// Was an acknowledgement requested before this moment, and not given since?
+    pub fn is_overdue(&self, before_seconds: u32) -> bool {
+        self.requested.is_some_and(|(_, at)| at < before_seconds)
+    }
+
+    /// A stanza was printed into the connection.
+    pub fn note_sent(&mut self, item: Item) {
+        self.sent = self.sent.wrapping_add(1);
+        self.unacked_bytes += item.bytes();
+        self.unacked.push_back(item);
+        self.unflushed += 1;
+    }
+
+    /// Everything printed so far was given to the socket: for its senders it is delivered.
+    pub fn note_flushed(&mut self) {
+        let from = self.unacked.len() - self.unflushed.min(self.unacked.len());
+        for item in self.unacked.range_mut(from..) {
+            item.receipt.flushed();
+        }
+        self.unflushed = 0;
+    }
+
+    /// Is it time for an `<r/>`? Call when a batch ends; `idle` when nothing more waits to be sent.
+    pub fn take_request(&mut self, idle: bool, now_seconds: u32) -> bool {
+        if self.unacked.is_empty() {
+            return false;
+        }
+        let since = self.requested.map_or(self.unacked.len() as u32, |(at, _)| self.sent.wrapping_sub(at));
+        let due = since >= self.limits.request_every || !self.has_room() || idle && self.requested.is_none();
+        if due {
+            // A client that answers none of several requests is as late as the first of them.
+            let since = self.requested.map_or(now_seconds, |(_, seconds)| seconds);
+            self.requested = Some((self.sent, since));
+        }
+        due
+    }
+
+    /// `<a h=…/>` (§4): these have arrived.
+    pub fn acknowledge(&mut self, h: u32) -> Result<(), TooHigh> {
+        let oldest = self.sent.wrapping_sub(self.unacked.len() as u32);
+        let count = h.wrapping_sub(oldest) as usize;
+        if count > self.unacked.len() {
+            // An old count again is harmless; one from the future is not.
+            return if oldest.wrapping_sub(h) < 1 << 31 { Ok(()) } else { Err(TooHigh) };
+        }
+        let mut rows: Option<HandedOut> = None;
+        let row = |item: &Item| if let Receipt::Row(row) = &item.receipt { Some(row.row()) } else { None };
+        if let Some(at) = self.unacked.range(..count).rposition(|item| row(item).is_some()) {
+            self.had_upto = row(&self.unacked[at]).unwrap_or(self.had_upto);
+            self.unacked[at].receipt.note();
+        }
+        for item in self.unacked.drain(..count) {
+            self.unacked_bytes -= item.bytes();
+            match item.receipt {
+                Receipt::Row(row) => row.written(&mut rows),
+                Receipt::Copy(copies) => copies.written(),
+                Receipt::Unacked(fate) => fate.acknowledged(),
+                Receipt::None | Receipt::Hold(_) => {}
+            }
+        }
+        if let Some(rows) = rows {
+            rows.settle();
+        }
+        self.unflushed = self.unflushed.min(self.unacked.len());
+        if self.requested.is_some_and(|(at, _)| h.wrapping_sub(at) < 1 << 31) {
+            self.requested = None;
+        }
+        if self.unacked.is_empty() {
+            self.unacked = VecDeque::new();
+        }
+        Ok(())
+    }
+
+    /// Stanzas sent so far, for the error of §6.
+    pub fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// The last stored message the client has acknowledged; 0 if none.
+    pub fn had_upto(&self) -> i64 {
+        self.had_upto
+    }
+
+    /// The page of stored messages that waits for this client.
+    pub fn page(&self) -> Option<&Arc<HandOut>> {
+        self.unacked.iter().find_map(|item| if let Receipt::Row(row) = &item.receipt { row.page() } else { None })
+    }
+
+    /// Stored messages that are for others now are forgotten, as if they had never been sent.
+    pub fn drop_revoked(&mut self) {
+        let before = self.unacked.len();
+        self.unacked.retain(|item| !matches!(&item.receipt, Receipt::Row(row) if row.is_revoked()));
+        self.sent = self.sent.wrapping_sub((before - self.unacked.len()) as u32);
+        self.unacked_bytes = self.unacked.iter().map(Item::bytes).sum();
+    }
+
+    /// What was not acknowledged, to be sent again on a resumed stream; the counters stay.
+    pub fn unacked(&self) -> impl Iterator<Item = &Item> {
+        self.unacked.iter()
+    }
+
+    /// The connection is new: nothing has been flushed to it, nothing requested on it.
+    pub fn reconnected(&mut self) {
+        self.unflushed = self.unacked.len();
+        self.requested = None;
+    }
+
+    /// The session is lost for good.
+    pub fn into_unacked(self) -> VecDeque<Item> {
+        self.unacked
+    }
+}
+
+/// `<a/>`.
+pub fn write_ack(out: &mut Vec<u8>, h: u32) {
+    out.extend_from_slice(format!("<a xmlns='{}' h='{h}'/>", ns::SM).as_bytes());
+}
+
+/// `<r/>`.
+pub fn write_request(out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("<r xmlns='{}'/>", ns::SM).as_bytes());
+}
+
+/// `<enabled/>` (§3, §5).
+pub fn write_enabled(out: &mut Vec<u8>, resume: Option<&Resume>) {
+    let text = match resume {
+        Some(r) => {
+            format!("<enabled xmlns='{}' id='{}' resume='true' max='{}'/>", ns::SM, r.id, r.max.as_secs())
+        }
+        None => format!("<enabled xmlns='{}'/>", ns::SM),
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// `<failed/>` (§6).
+pub fn failed(condition: Condition, h: Option<u32>) -> String {
+    let h = h.map(|h| format!(" h='{h}'")).unwrap_or_default();
+    format!("<failed xmlns='{}'{h}><{} xmlns='{}'/></failed>", ns::SM, condition.as_str(), ns::STANZA_ERRORS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xep_support::stanza::{MessageType, Stanza};
+
+    const FEW: AckLimits = AckLimits { stanzas_max: 3, bytes_max: 100_000, request_every: 2 };
+
+    fn item() -> Item {
+        Item::plain(Arc::new(Stanza::message(MessageType::Chat, None, None, [])))
+    }
+
+    fn sent(n: usize, start: u32) -> Ack {
+        let mut ack = Ack::new(None, FEW);
+        ack.sent = start;
+        (0..n).for_each(|_| ack.note_sent(item()));
+        ack
+    }
+
+    #[test]
+    fn acknowledged_stanzas_are_forgotten() {
+        let mut ack = sent(3, 0);
+        assert!(!ack.has_room());
+        assert_eq!(ack.acknowledge(2), Ok(()));
+        assert_eq!((ack.unacked.len(), ack.has_room()), (1, true));
+        assert_eq!(ack.acknowledge(3), Ok(()));
+        assert_eq!((ack.unacked.len(), ack.unacked_bytes), (0, 0));
+    }
+
+    #[test]
+    fn an_old_count_is_harmless_and_a_future_one_is_not() {
+        let mut ack = sent(2, 5);
+        assert_eq!(ack.acknowledge(4), Ok(()));
+        assert_eq!(ack.acknowledge(5), Ok(()));
+        assert_eq!(ack.unacked.len(), 2);
+        assert_eq!(ack.acknowledge(8), Err(TooHigh));
+        assert_eq!(ack.acknowledge(u32::MAX / 2), Err(TooHigh));
+    }
+
+    /// §4: the count wraps at 2^32.
+    #[test]
+    fn the_count_wraps() {
+        let mut ack = sent(3, u32::MAX - 1);
+        assert_eq!(ack.sent, 1);
+        assert_eq!(ack.acknowledge(u32::MAX), Ok(()));
+        assert_eq!(ack.unacked.len(), 2);
+        assert_eq!(ack.acknowledge(1), Ok(()));
+        assert_eq!(ack.unacked.len(), 0);
+        assert_eq!(ack.acknowledge(2), Err(TooHigh));
+    }
+
+    #[test]
+    fn a_request_is_made_when_enough_was_sent_or_nothing_more_comes() {
+        let mut ack = sent(1, 0);
+        assert!(!ack.take_request(false, 7));
+        assert!(ack.take_request(true, 7));
+        assert!(!ack.take_request(true, 7), "one request at a time");
+        ack.note_sent(item());
+        ack.note_sent(item());
+        assert!(ack.take_request(false, 9));
+        assert!(ack.is_overdue(8), "the first request counts");
+        assert_eq!(ack.acknowledge(3), Ok(()));
+        assert!(!ack.take_request(true, 9), "nothing to ask for");
+    }
+}

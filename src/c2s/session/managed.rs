@@ -1,0 +1,159 @@
+//! XEP-0198 within a session: requests and answers, and output that is kept until it is acknowledged.
+
+use super::Session;
+use super::output::WRITE_BYTES_MAX;
+use crate::account::ack::{Ack, TooHigh, failed, write_ack, write_enabled, write_request};
+use crate::c2s::stream_management;
+use crate::clock;
+use crate::close::CloseReason;
+use crate::outbox::Item;
+use std::task::Context;
+use xep_support::stanza::Print;
+use xep_support::stanza::error::Condition;
+use xep_support::stream::StreamCondition;
+use xep_support::xml::Element;
+
+/// What a session has more if its client speaks of stream management.
+#[derive(Default)]
+pub(super) struct Managed {
+    /// Once it is enabled.
+    pub(super) ack: Option<Box<Ack>>,
+    /// The count for an acknowledgement that was requested and has to wait until everything so far is safe.
+    answer: Option<u32>,
+    /// Elements that are no stanzas, to be written next.
+    say: Vec<u8>,
+}
+
+impl Session {
+    /// Goes on with the stream management of a session that was resumed.
+    pub fn resuming(mut self, ack: Box<Ack>) -> Self {
+        self.managed = Some(Box::new(Managed { ack: Some(ack), ..Managed::default() }));
+        self
+    }
+
+    fn ack(&self) -> Option<&Ack> {
+        self.managed.as_ref().and_then(|managed| managed.ack.as_deref())
+    }
+
+    fn ack_mut(&mut self) -> Option<&mut Ack> {
+        self.managed.as_mut().and_then(|managed| managed.ack.as_deref_mut())
+    }
+
+    /// §3, §4.
+    pub(super) fn manage_stream(&mut self, element: &Element) -> Result<(), CloseReason> {
+        let Managed { ack, answer, say } = &mut **self.managed.get_or_insert_default();
+        match (element.name(), ack) {
+            ("enable", ack @ None) => {
+                let new = stream_management::enable(&self.core, &self.client, element);
+                write_enabled(say, new.resume.as_ref());
+                *ack = Some(Box::new(new));
+            }
+            ("r", Some(ack)) if self.client.pending.is_clear() => write_ack(say, ack.handled),
+            ("r", Some(ack)) => {
+                // The count must not contain what is not safe yet.
+                *answer = Some(ack.handled);
+                let pending = self.client.pending.clone();
+                self.wait = Some(Box::pin(async move { pending.cleared().await }));
+            }
+            ("a", Some(ack)) => {
+                let Some(h) = element.get_attr("h").and_then(|h| h.parse().ok()) else {
+                    return Err(CloseReason::Refused(StreamCondition::BadFormat, "an ack without a count"));
+                };
+                let had_room = ack.has_room();
+                ack.acknowledge(h).map_err(|TooHigh| CloseReason::AckTooHigh { h, sent: ack.sent() })?;
+                if !had_room && ack.has_room() && self.wire.is_drained() {
+                    self.stall = None;
+                }
+                // It was asked before the last of them were sent, and perhaps nothing follows that asks again.
+                if ack.take_request(true, clock::monotonic_seconds()) {
+                    write_request(say);
+                }
+            }
+            // §3: once, and only on a bound stream; a session cannot be resumed from within another.
+            _ => say.extend_from_slice(failed(Condition::UnexpectedRequest, None).as_bytes()),
+        }
+        Ok(())
+    }
+
+    /// A stanza of the client's is about to be handled.
+    pub(super) fn count_handled(&mut self) {
+        if let Some(ack) = self.ack_mut() {
+            ack.handled = ack.handled.wrapping_add(1);
+        }
+    }
+
+    /// What the last stanza left to wait for is over: now the acknowledgement can be given.
+    pub(super) fn answer_request(&mut self) {
+        if let Some(managed) = &mut self.managed
+            && let Some(h) = managed.answer.take()
+        {
+            write_ack(&mut managed.say, h);
+        }
+    }
+
+    /// Nothing more is sent to a client that has too much to acknowledge.
+    pub(super) fn batch_bytes_max(&self) -> usize {
+        self.ack().map_or(WRITE_BYTES_MAX, |ack| ack.room_bytes().min(WRITE_BYTES_MAX))
+    }
+
+    /// Is there something to write that is no stanza?
+    pub(super) fn said_bytes(&self) -> usize {
+        self.managed.as_ref().map_or(0, |managed| managed.say.len())
+    }
+
+    /// Moves that to the output.
+    pub(super) fn say_into(&mut self, out: &mut Vec<u8>) {
+        if let Some(managed) = &mut self.managed {
+            out.extend_from_slice(&std::mem::take(&mut managed.say));
+        }
+    }
+
+    /// Is output kept until it is acknowledged?
+    pub(super) fn is_managed(&self) -> bool {
+        self.ack().is_some()
+    }
+
+    /// Everything printed was given to the socket.
+    pub(super) fn note_flushed(&mut self) {
+        if let Some(ack) = self.ack_mut() {
+            ack.note_flushed();
+        }
+    }
+
+    /// Does a sender wait until the socket takes what is kept for an acknowledgement?
+    pub(super) fn is_flush_awaited(&self) -> bool {
+        self.ack().is_some_and(Ack::is_awaited)
+    }
+
+    /// Has the client left a request unanswered for so long?
+    pub(super) fn is_ack_overdue(&self, now_seconds: u32, limit_seconds: u32) -> bool {
+        self.ack().is_some_and(|ack| ack.is_overdue(now_seconds.saturating_sub(limit_seconds)))
+    }
+
+    /// Writes what is to be said, then the batch, which is kept until the client has acknowledged it.
+    pub(super) fn write_managed(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Vec<u8>,
+        items: &mut Vec<Item>,
+        idle: bool,
+    ) -> Result<(), CloseReason> {
+        out.clear();
+        self.say_into(out);
+        let Some(ack) = self.ack_mut() else { return Ok(()) };
+        for item in items.drain(..) {
+            let extra = item.extra.as_deref().unwrap_or_default().as_bytes();
+            item.stanza.write(out, &Print { to: item.to.as_ref(), xmlns: None, extra });
+            ack.note_sent(item);
+        }
+        if ack.take_request(idle, clock::monotonic_seconds()) {
+            write_request(out);
+        }
+        let result = self.wire.write(cx, out);
+        if result.is_ok() && self.wire.is_drained() {
+            self.note_flushed();
+        }
+        super::output::keep_small(out);
+        result.map_err(|_| CloseReason::ConnectionLost)
+    }
+}
