@@ -249,7 +249,8 @@ impl<'a> Negotiation<'a> {
         if !self.registration.take_request(self.core, self.peer) {
             return Err(CloseReason::Refused(StreamCondition::PolicyViolation, "too many requests before login"));
         }
-        self.patience.store(true, Ordering::Relaxed);
+        // Where nobody can register, nobody is filling in a form.
+        self.patience.store(register::offered(self.core), Ordering::Relaxed);
         let reply = register::before_login(self.core, host, self.peer, &mut self.registration, &stanza).await;
         self.channel.send(&reply.to_xml()).await
     }
