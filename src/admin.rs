@@ -207,6 +207,10 @@ fn local(core: &Core, jid: &str) -> Result<BareJid, Failure> {
             let message = format!("\"{jid}\" is a domain: write the whole address, such as romeo@{jid}");
             Err(Failure::new(FailureKind::BadRequest, message))
         }
+        Place::Service(_) => {
+            let message = format!("\"{jid}\" is at a service, which has no accounts");
+            Err(Failure::new(FailureKind::BadRequest, message))
+        }
         // The most frequent slip: only the name.
         Place::Remote if jid.as_jid().local().is_none() => {
             let message = format!("\"{jid}\" is not an address: write {jid}@{}", core.hosts.first().jid);

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::extension::registry::Registry;
 use crate::hosts::Hosts;
+use crate::requests::Requests;
 use crate::sasl::Decoy;
 use crate::storage::Storage;
 use arc_swap::{ArcSwap, Guard};
@@ -32,6 +33,8 @@ pub struct Core {
     pub decoy: Arc<Decoy>,
     /// Failed logins and registrations, by address and account.
     pub attempts: crate::attempts::Attempts,
+    /// IQ requests of our own that wait for an answer.
+    pub requests: Requests,
     /// Work that a stop waits for although no session does any more.
     pub work: TaskTracker,
     /// Accounts whose password has just changed.

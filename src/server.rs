@@ -18,6 +18,7 @@ use crate::housekeeping;
 use crate::net::budget::AddressBudget;
 use crate::net::listener::{BindError, Listener};
 use crate::net::tls::CertStore;
+use crate::requests::Requests;
 use crate::sasl::{Decoy, limit_hashing};
 use crate::storage::{self, DirLock, LockError, Storage};
 use arc_swap::ArcSwap;
@@ -80,7 +81,8 @@ struct Base {
 
 impl Base {
     async fn open(config: Config) -> Result<Self, StartError> {
-        let hosts = Hosts::new(domains(&config)?);
+        let registry = Registry::new(catalogue::extensions());
+        let hosts = Hosts::new(domains(&config)?, &registry.services());
         let data_dir = config.data_dir.clone();
         let lock = DirLock::acquire(&data_dir).map_err(|e| StartError::DataDir(data_dir, e))?;
         let no_storage = |e| StartError::Storage(config.database_path(), e);
@@ -92,7 +94,8 @@ impl Base {
             accounts: AccountTable::new(storage.clone()),
             resumable: ResumeTable::default(),
             storage,
-            registry: Registry::new(catalogue::extensions()),
+            registry,
+            requests: Requests::default(),
             decoy: Arc::new(decoy),
             attempts: Attempts::default(),
             work: TaskTracker::new(),

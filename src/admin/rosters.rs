@@ -54,7 +54,7 @@ pub(super) async fn add(core: &Arc<Core>, change: RosterChange) -> Result<Reply,
             let none = || Failure::new(FailureKind::NotFound, format!("there is no account {contact}"));
             Some(router::load(core, &contact).await?.ok_or_else(none)?)
         }
-        (Some(_), Place::Domain) => {
+        (Some(_), Place::Domain | Place::Service(_)) => {
             return Err(Failure::new(FailureKind::BadRequest, "a domain of ours has no presence to subscribe to"));
         }
     };

@@ -41,6 +41,16 @@ pub(super) fn enable(core: &Core, client: &Client, element: &Element) -> Ack {
 /// How long the old connection has for letting go of a session that is resumed.
 const HAND_OVER_PATIENCE: Duration = Duration::from_secs(10);
 
+/// A session that goes on over a new connection.
+pub(super) struct Resumed {
+    pub(super) client: Client,
+    pub(super) ack: Box<Ack>,
+    /// `<resumed/>`.
+    pub(super) element: Element,
+    /// What is to be sent right behind it.
+    pub(super) tail: Vec<u8>,
+}
+
 /// Before binding: `<resume/>`, or something that is out of place. `None`: the client was answered and may bind.
 pub(super) async fn before_binding(
     core: &Arc<Core>,
@@ -49,8 +59,12 @@ pub(super) async fn before_binding(
     channel: &mut Channel,
 ) -> Result<Option<(Client, Box<Ack>)>, CloseReason> {
     let condition = match element.name() {
-        "resume" => match resume(core, account, element, channel).await? {
-            Ok(resumed) => return Ok(Some(resumed)),
+        "resume" => match resume(core, account, element).await? {
+            Ok(Resumed { client, ack, element, tail }) => {
+                channel.wire.queue(element.to_xml(ns::CLIENT).as_bytes());
+                channel.wire.queue(&tail);
+                return Ok(Some((client, ack)));
+            }
             Err(condition) => condition,
         },
         _ => Condition::UnexpectedRequest,
@@ -59,12 +73,12 @@ pub(super) async fn before_binding(
     Ok(None)
 }
 
-async fn resume(
+/// §5: takes a session over, as `<resume/>` asks. A condition is for `<failed/>`, a reason ends the stream.
+pub(super) async fn resume(
     core: &Arc<Core>,
     account: &Arc<Account>,
     element: &Element,
-    channel: &mut Channel,
-) -> Result<Result<(Client, Box<Ack>), Condition>, CloseReason> {
+) -> Result<Result<Resumed, Condition>, CloseReason> {
     let count = element.get_attr("h").and_then(|h| h.parse::<u32>().ok());
     let (Some(id), Some(h)) = (element.get_attr("previd"), count) else { return Ok(Err(Condition::BadRequest)) };
     // Somebody else's session is as unknown as none at all.
@@ -88,19 +102,21 @@ async fn resume(
         leave::depart(core, &client, reason, ack.into_unacked().into());
         return Err(reason);
     }
-    if !attach(core, &client, &mut ack, id, channel) {
+    let Some(tail) = attach(core, &client, &mut ack) else {
         core.resumable.remove(id);
         leave::depart(core, &client, CloseReason::ConnectionLost, ack.into_unacked().into());
         return Ok(Err(Condition::ItemNotFound));
-    }
-    Ok(Ok((client, ack)))
+    };
+    let element = Element::new("resumed", ns::SM).attr("previd", id).attr("h", ack.handled.to_string());
+    Ok(Ok(Resumed { client, ack, element, tail }))
 }
 
-/// §5: the counters go on, and what the client has not acknowledged is sent again. `false`: the session has ended.
-fn attach(core: &Arc<Core>, client: &Client, ack: &mut Ack, id: &str, channel: &mut Channel) -> bool {
+/// §5: the counters go on, and what the client has not acknowledged is sent again: it comes back printed. `None`: the
+/// session has ended.
+fn attach(core: &Arc<Core>, client: &Client, ack: &mut Ack) -> Option<Vec<u8>> {
     let presence = {
         let mut state = client.account.lock();
-        let Some(bound) = state.bound(&client.resource) else { return false };
+        let bound = state.bound(&client.resource)?;
         bound.detached_ms = None;
         let presence = bound.presence.clone().filter(|_| bound.priority >= 0);
         client.resource.outbox.taken_over();
@@ -115,8 +131,7 @@ fn attach(core: &Arc<Core>, client: &Client, ack: &mut Ack, id: &str, channel: &
         }
         presence
     };
-    let element = Element::new("resumed", ns::SM).attr("previd", id).attr("h", ack.handled.to_string());
-    let mut out = element.to_xml(ns::CLIENT).into_bytes();
+    let mut out = Vec::new();
     for item in ack.unacked() {
         let extra = item.extra.as_deref().unwrap_or_default().as_bytes();
         item.stanza.write(&mut out, &Print { to: item.to.as_ref(), xmlns: None, extra });
@@ -125,12 +140,11 @@ fn attach(core: &Arc<Core>, client: &Client, ack: &mut Ack, id: &str, channel: &
     if ack.take_request(true, clock::monotonic_seconds()) {
         write_request(&mut out);
     }
-    channel.wire.queue(&out);
     // Messages that came meanwhile are in the store.
     if let Some(presence) = presence {
         core.registry.run_available(core, client, &presence);
     }
-    true
+    Some(out)
 }
 
 /// A session that waits for its client to come back.

@@ -51,6 +51,8 @@ pub enum Addressee {
     OwnAccount,
     /// Another local account, whether it exists or not.
     OtherAccount,
+    /// A service of a served domain, by its prefix ([`Declare::service`]).
+    Service(&'static str),
 }
 
 /// An IQ request to be answered by us.

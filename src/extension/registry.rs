@@ -4,7 +4,7 @@ use super::{About, Addressee, Extension, IqHandler, ReceiveHook, ResourceHook, S
 use crate::account::resource::Client;
 use crate::config::Config;
 use crate::core::Core;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use xep_support::formats::form::DataForm;
 use xep_support::jid::Jid;
@@ -19,6 +19,15 @@ pub struct Identity {
     pub kind: &'static str,
     /// For people.
     pub name: &'static str,
+}
+
+/// What a service with an address of its own shows in service discovery.
+#[derive(Default)]
+pub struct ServiceInfo {
+    /// Its identities; the first one's name is also its name among the items of the server.
+    pub identities: Vec<Identity>,
+    /// Its features.
+    pub features: BTreeSet<&'static str>,
 }
 
 /// A data form in the server's disco#info (XEP-0128), from the settings in force.
@@ -45,6 +54,7 @@ pub struct Registry {
     account_identities: Vec<Identity>,
     info_forms: Vec<InfoForm>,
     guarded: HashMap<&'static str, &'static str>,
+    services: BTreeMap<&'static str, ServiceInfo>,
 }
 
 struct IqEntry {
@@ -97,6 +107,16 @@ impl Registry {
     /// May only somebody who sees the presence of a resource ask it this? The namespace and name of the payload decide.
     pub fn is_guarded(&self, name: &str, ns: &str) -> bool {
         self.guarded.get(ns).is_some_and(|n| *n == name)
+    }
+
+    /// The prefixes of the services every domain has.
+    pub fn services(&self) -> Vec<&'static str> {
+        self.services.keys().copied().collect()
+    }
+
+    /// What a service shows in service discovery.
+    pub fn service(&self, prefix: &str) -> Option<&ServiceInfo> {
+        self.services.get(prefix)
     }
 
     /// Stage Submit.
@@ -179,6 +199,20 @@ impl Declare<'_> {
     /// A request that reaches a full JID only from somebody who may see that entity's presence.
     pub fn guard(&mut self, (name, ns): (&'static str, &'static str)) -> &mut Self {
         self.registry.guarded.insert(ns, name);
+        self
+    }
+
+    /// Every served domain has a service at `prefix.domain`; what it answers is declared for
+    /// [`Addressee::Service`]. More than once, identities and features add up.
+    pub fn service(
+        &mut self,
+        prefix: &'static str,
+        identity: Option<Identity>,
+        features: impl IntoIterator<Item = &'static str>,
+    ) -> &mut Self {
+        let service = self.registry.services.entry(prefix).or_default();
+        service.identities.extend(identity);
+        service.features.extend(features);
         self
     }
 

@@ -31,7 +31,7 @@ pub fn from_client(core: &Arc<Core>, client: &Client, kind: PresenceType, mut st
     let refusal = match core.hosts.place(contact.as_jid()) {
         _ if client.account.id.is_none() => Some(Condition::NotAllowed),
         Place::Account => None,
-        Place::Domain => Some(Condition::ServiceUnavailable),
+        Place::Domain | Place::Service(_) => Some(Condition::ServiceUnavailable),
         Place::Remote => Some(Condition::RemoteServerNotFound),
     };
     if let Some(condition) = refusal {

@@ -29,7 +29,8 @@ pub fn from_client(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progres
         return Progress::Done;
     };
     if !matches!(kind, IqType::Get | IqType::Set) {
-        // An answer to a request of ours (a ping, a roster push); nothing waits for it.
+        // An answer to a request of ours. For a ping or a roster push nobody waits.
+        core.requests.answered(stanza);
         return Progress::Done;
     }
     if client.pending.is_clear() {
@@ -67,7 +68,8 @@ fn addressee(core: &Core, client: &Client, stanza: &Stanza) -> Option<Addressee>
         Place::Domain => Some(Addressee::Server),
         Place::Account if to == client.account.jid.as_jid() => Some(Addressee::OwnAccount),
         Place::Account => Some(Addressee::OtherAccount),
-        Place::Remote => None,
+        Place::Service(prefix) if to.local().is_none() => Some(Addressee::Service(prefix)),
+        Place::Service(_) | Place::Remote => None,
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod bounce;
 pub mod iq;
+pub mod request;
 
 use crate::account::table::{Loaded, ParkLimits, Parked, Wait};
 use crate::account::{Account, Parcel};
@@ -32,13 +33,17 @@ pub enum Progress {
 /// way: it changes durable state and is handled by `im::subscription`.
 pub fn route(core: &Arc<Core>, parcel: Parcel) {
     let Some(to) = parcel.stanza.to() else { return };
-    match core.hosts.place(to) {
+    let place = core.hosts.place(to);
+    if is_answer(&parcel.stanza) && to.resource().is_none() && place != Place::Remote {
+        return core.requests.answered(parcel.stanza);
+    }
+    match place {
         Place::Account => match parcel.stanza.kind() {
             Kind::Message => message_to_account(core, parcel),
             Kind::Presence => delivery::presence::deliver(core, parcel),
             Kind::Iq => iq_to_resource(core, parcel),
         },
-        Place::Domain => to_domain(core, parcel),
+        Place::Domain | Place::Service(_) => to_domain(core, parcel),
         Place::Remote => to_remote(core, parcel),
     }
 }
@@ -91,7 +96,7 @@ fn may_ask(core: &Core, request: &Stanza, to: &Jid) -> bool {
         || core.accounts.find(to.bare_str()).is_some_and(|a| a.lock().roster.subscription(from.bare_str()).from)
 }
 
-/// A stanza for a served domain that no handler answers: IQ requests were answered before they came here.
+/// A stanza for a served domain or one of its services that no handler answers: IQ requests were answered before they came here.
 fn to_domain(core: &Arc<Core>, parcel: Parcel) {
     let stanza = &parcel.stanza;
     let answered = match stanza.kind() {
@@ -144,6 +149,11 @@ fn park_limits(core: &Core) -> ParkLimits {
         bytes_max: limits.parked_bytes_max,
         loading_max: limits.accounts_loading_max,
     }
+}
+
+/// The result or error of an IQ request.
+fn is_answer(stanza: &Stanza) -> bool {
+    stanza.kind() == Kind::Iq && !matches!(stanza.iq_type(), Some(IqType::Get | IqType::Set))
 }
 
 /// Is it a stanza that carries an error or a result, which must never be answered with an error?

@@ -6,6 +6,7 @@ use crate::account::{Account, AccountState};
 use crate::config::Config;
 use crate::extension::registry::Identity;
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall, IqResult};
+use crate::hosts::ServiceHost;
 use crate::router;
 use crate::router::bounce::refused;
 use std::sync::Arc;
@@ -50,10 +51,18 @@ fn server_info(call: IqCall<'_>) -> Answer {
     Answer::with(query.info(registry.server_identities(), registry.server_features(), forms))
 }
 
-/// There is nothing on this server that has an address of its own.
+/// The services of this domain.
 fn server_items(call: IqCall<'_>) -> Answer {
     let query = Query::new(&call, ns::DISCO_ITEMS);
-    if query.names_a_node() { no_such_node() } else { Answer::with(query.element()) }
+    if query.names_a_node() {
+        return no_such_node();
+    }
+    let item = |service: &ServiceHost| {
+        let info = call.core.registry.service(service.prefix);
+        let name = info.and_then(|info| info.identities.first()).map(|identity| identity.name);
+        Element::new("item", ns::DISCO_ITEMS).attr("jid", service.jid.as_str()).attr_opt("name", name)
+    };
+    Answer::with(query.element().children(call.core.hosts.services_of(call.to).map(item)))
 }
 
 fn own_info(call: IqCall<'_>) -> Answer {

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest layer to the highest. A module uses its own layer and those below.
 const LAYERS: [&[&str]; 9] = [
-    &["clock", "close", "limits", "net", "sasl", "config", "log", "storage", "apply", "attempts", "hold", "hosts"],
+    &[
+        "clock", "close", "limits", "net", "sasl", "config", "log", "storage", "apply", "attempts", "hold", "hosts",
+        "requests",
+    ],
     &["account", "outbox"],
     &["core", "extension"],
     &["delivery", "router"],
