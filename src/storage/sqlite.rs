@@ -74,12 +74,14 @@ pub(super) async fn open_immutable(path: &Path) -> Result<SqliteConnection, Erro
 
 /// Every schema change ever released, oldest first. A released one never changes: its checksum is in the databases.
 pub(super) fn migrations() -> Migrator {
-    let released =
-        [("init", include_str!("migrations/0001_init.sql")), ("archive", include_str!("migrations/0002_archive.sql"))];
-    let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+    let released = [
+        (1, "init", include_str!("migrations/0001_init.sql")),
+        (2, "archive", include_str!("migrations/0002_archive.sql")),
+    ];
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
-    Migrator::with_migrations((1..).zip(released).map(migration).collect())
+    Migrator::with_migrations(released.into_iter().map(migration).collect())
 }
 
 /// Makes the data directory (0700) and an empty database file (0600) when missing; the log files inherit its mode.
