@@ -11,6 +11,7 @@ pub fn extensions() -> Vec<Arc<dyn Extension>> {
         Arc::new(xep::session::LegacySession),
         Arc::new(xep::disco::Discovery),
         Arc::new(xep::contact::ContactAddresses),
+        Arc::new(xep::external_services::ExternalServices),
         Arc::new(xep::jid_escaping::JidEscaping),
         Arc::new(xep::ping::Ping),
         Arc::new(xep::time::EntityTime),

@@ -11,6 +11,7 @@ use std::{
 
 mod check;
 mod diff;
+mod external;
 mod overrides;
 mod print;
 mod problem;
@@ -23,12 +24,13 @@ pub(crate) mod value;
 
 pub use self::{
     diff::Change,
+    external::{Access, ExternalService},
     overrides::{CONFIG_ENV, CONFIG_FILE, CONFIG_FLAG, Overrides, VARIABLES, Variable},
     problem::{ConfigErrors, Place, Problem},
     reader::Origin,
     sections::{
-        Archive, ArchivePolicy, Auth, C2s, Contact, Log, LogFormat, Offline, Registration, RegistrationMode, Software,
-        StorageConfig, Tls,
+        Archive, ArchivePolicy, Auth, C2s, Contact, External, Log, LogFormat, Offline, Registration, RegistrationMode,
+        Software, StorageConfig, Tls,
     },
     value::Certificate,
 };
@@ -62,6 +64,8 @@ section! {
         offline: Offline,
         /// Section `[archive]`.
         archive: Archive,
+        /// Section `[external]`.
+        external: External,
         /// Section `[contact]`.
         contact: Contact,
         /// Section `[software]`.

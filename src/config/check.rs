@@ -4,7 +4,7 @@
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config, RegistrationMode,
+    Access, Config, RegistrationMode,
     problem::{choices, nearest},
     reader::Reader,
 };
@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     listeners(config, reader);
     certificates(config, reader);
     authentication(config, reader);
+    external(config, reader);
     contact(config, reader);
     limits(config, reader);
     log(config, reader);
@@ -141,6 +142,22 @@ fn authentication(config: &Config, reader: &mut Reader<'_>) {
     if open_to_all && config.c2s.listen.iter().chain(&config.c2s.tls_listen).any(|address| !address.ip().is_loopback())
     {
         reader.warn("registration.mode", None, "anybody can make accounts: spammers look for such servers".into());
+    }
+}
+
+fn external(config: &Config, reader: &mut Reader<'_>) {
+    let services = &config.external.services;
+    for (at, service) in services.iter().enumerate() {
+        if services[..at].iter().any(|other| other.is_same(service)) {
+            reader.error("external.services", Some(at), format!("\"{service}\" stands here twice"));
+        }
+        if !service.is_of_calls() {
+            let message =
+                format!("\"{}\" is not a type clients know: \"stun\", \"stuns\", \"turn\", \"turns\"", service.kind);
+            reader.warn("external.services", Some(at), message);
+        } else if service.relays() && service.access == Access::Open {
+            reader.warn("external.services", Some(at), format!("\"{service}\" has neither `secret` nor `password`"));
+        }
     }
 }
 

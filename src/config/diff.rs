@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, section::Section as _};
+use super::{Config, section::Section as _, value::without_secrets};
 
 /// One setting that changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +34,8 @@ impl Config {
             for (old, new) in before.settings.iter().zip(&after.settings).filter(|(old, new)| old.value != new.value) {
                 changes.push(Change {
                     key: before.key(old),
-                    old: old.value.to_string(),
-                    new: new.value.to_string(),
+                    old: without_secrets(&old.value).to_string(),
+                    new: without_secrets(&new.value).to_string(),
                     live: old.live,
                 });
             }

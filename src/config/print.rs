@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Config, Loaded, Origin, Source, section::SectionView};
+use super::{Config, Loaded, Origin, Source, section::SectionView, value::without_secrets};
 
 /// How settings stand in the printed file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,8 @@ enum Style {
 }
 
 impl Config {
-    /// All settings as a TOML file with the manual as comments; it loads to the same settings.
+    /// All settings as a TOML file with the manual as comments; but for secrets, which are not shown, it loads to the same
+    /// settings.
     pub fn effective_toml(&self) -> String {
         print(&self.views(), Style::Effective, &Source::default())
     }
@@ -23,7 +24,7 @@ impl Config {
     pub fn effective_json(&self) -> serde_json::Value {
         let mut root = serde_json::Map::new();
         for section in self.views() {
-            let json = |value| serde_json::to_value(value).unwrap_or_default();
+            let json = |value: &toml::Value| serde_json::to_value(without_secrets(value)).unwrap_or_default();
             let settings = section.settings.iter().map(|setting| (setting.name.to_owned(), json(&setting.value)));
             match section.name {
                 "" => root.extend(settings),
@@ -63,7 +64,7 @@ fn print(views: &[SectionView], style: Style, source: &Source) -> String {
                 out.push_str("# A change needs a restart.\n");
             }
             let mark = if style == Style::Example { "#" } else { "" };
-            let _ = write!(out, "{mark}{} = {}", setting.name, setting.value);
+            let _ = write!(out, "{mark}{} = {}", setting.name, without_secrets(&setting.value));
             match source.origins.get(&section.key(setting)) {
                 Some(Origin::Environment(name) | Origin::Flag(name)) => drop(writeln!(out, "  # from {name}")),
                 Some(Origin::File(line)) => drop(writeln!(out, "  # from line {line} of the file")),

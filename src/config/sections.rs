@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use toml::{Spanned, Value as Toml, de::DeValue};
 
 use super::{
+    external::ExternalService,
     section::section,
     value::{Certificate, Choice, Reading, Value, read_choice, show_choice},
 };
@@ -94,6 +95,20 @@ section! {
         live (0, 36_500) retention_days: u32 = 0,
         /// Messages on a page for a client that does not say how many it wants.
         live (1, 10_000) page_messages: usize = 50,
+    }
+}
+
+section! {
+    /// Servers beside this one that clients need, for calls above all (XEP-0215).
+    pub struct External in "external" {
+        /// STUN and TURN servers:
+        /// [{ type = "stun", host = "turn.example.org" }, { type = "turn", host = "turn.example.org", secret = "..." }].
+        /// `secret` is what coturn has as `static-auth-secret`: each user gets credentials of its own, good for
+        /// `credential_seconds`. Or `username` and `password`, the same for all users. Optional are `port` (3478; for
+        /// "stuns" and "turns", which are over TLS, 5349), `transport` ("udp"; for those "tcp") and `name`.
+        live services: Vec<ExternalService> = Vec::new(),
+        /// Seconds that credentials made with a `secret` are good for. A call that lasts longer ends then.
+        live (60, 31_536_000) credential_seconds: u32 = 86_400,
     }
 }
 

@@ -86,6 +86,21 @@ fn a_wrong_type_says_what_was_expected() {
         ("[registration]\nmode = \"opne\"", "= did you mean `open`?"),
         ("[tls]\ncertificates = [{ cert = \"a\" }]", "this certificate has no `key`"),
         ("[[tls.certificates]]\ncert = \"a\"\nkeys = \"b\"", "did you mean `key`?"),
+        ("[external]\nservices = [{ type = \"stun\" }]", "this service has no `host`"),
+        ("[external]\nservices = [{ type = \"tu rn\", host = \"a\" }]", "expected a type such as \"turn\""),
+        ("[external]\nservices = [{ type = \"stun\", host = \"a b\" }]", "expected the name or address of a host"),
+        ("[external]\nservices = [{ type = \"stun\", host = \"a\", port = 65536 }]", "a whole number from 1 to 65535"),
+        ("[[external.services]]\ntype = \"stun\"\nhost = \"a\"\ntransport = \"sctp\"", "expected `udp` or `tcp`"),
+        ("[[external.services]]\ntype = \"turn\"\nhost = \"a\"\nsecert = \"x\"", "did you mean `secret`?"),
+        ("[external]\nservices = [{ type = \"turn\", host = \"a\", username = \"u\" }]", "go together"),
+        (
+            "[external]\nservices = [{ type = \"turn\", host = \"a\", secret = \"s\", password = \"p\" }]",
+            "use either `secret` or `username` and `password`",
+        ),
+        (
+            "[external]\nservices = [{ type = \"turn\", host = \"a\", secret = \"(not shown)\" }]",
+            "stands for a secret that was not printed",
+        ),
         ("[c2s]\nlisten = [\"[::]:5222\", \"*:5222\"]", "write both \"0.0.0.0:5222\" and \"[::]:5222\""),
         ("[c2s]\nlisten = \"localhost:5222\"", "write both \"127.0.0.1:5222\" and \"[::1]:5222\""),
         ("[c2s]\nlisten = [\"::1:5222\"]", "did you mean \"[::1]:5222\"?"),
@@ -115,6 +130,10 @@ fn own_checks_name_the_setting() {
         ("[c2s]\nlisten = [\"[::]:1\"]\ntls_listen = [\"[::]:1\"]", "\"[::]:1\" is listened on twice"),
         ("[auth]\nanonymous_domains = [\"guest.example\"]", "\"guest.example\" is not among the domains served here"),
         ("[auth]\nmechanisms_disabled = [\"LOGIN\"]", "\"LOGIN\" is not a mechanism of this server"),
+        (
+            "[external]\nservices = [{ type = \"stun\", host = \"a\" }, { type = \"stun\", host = \"A\", port = 3478 }]",
+            "\"stun:A:3478?transport=udp\" stands here twice",
+        ),
         ("[contact]\nabuse = [\"abuse@example.org\"]", "expected a URI such as"),
         (
             "[limits]\noutbox_bytes_max = 1000",
@@ -267,6 +286,42 @@ fn printed_settings_load_to_the_same_settings() {
     let json = loaded.config.effective_json();
     assert_eq!(json["limits"]["idle_probe_seconds"], 0.25);
     assert_eq!(json["domains"][1], "b.example");
+}
+
+/// What is printed ends up in bug reports and logs.
+#[test]
+fn secrets_are_not_printed() {
+    let text = |secret: &str| {
+        format!(
+            "[external]\nservices = [{{ type = \"turn\", host = \"a\", secret = \"{secret}\" }}, \
+             {{ type = \"turn\", host = \"b\", username = \"u\", password = \"{secret}\" }}]"
+        )
+    };
+    let (old, new) = (config(&text("sesame-1")), config(&text("sesame-2")));
+    let changes = old.diff(&new);
+    assert_eq!(changes.len(), 1);
+    let printed = [old.effective_toml(), old.effective_json().to_string(), format!("{old:?}"), changes[0].to_string()];
+    for printed in printed {
+        assert!(!printed.contains("sesame"), "{printed}");
+        assert!(printed.contains("turn"), "{printed}");
+    }
+    let Err(errors) = load(&old.effective_toml()) else { panic!("it would serve wrong secrets") };
+    assert!(errors.to_string().contains("put it in here"), "{errors}");
+}
+
+/// The usual port and transport of each type.
+#[test]
+fn a_service_is_known_by_its_type_and_host() {
+    let loaded = load(
+        "[external]\nservices = [{ type = \"turns\", host = \"2001:db8::1\", secret = \"s\" }, { type = \"turn\", host = \"a\" }, \
+         { type = \"ftp\", host = \"a\", transport = \"tcp\" }]",
+    )
+    .unwrap();
+    let shown: Vec<_> = loaded.config.external.services.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["turns:2001:db8::1:5349?transport=tcp", "turn:a:3478?transport=udp", "ftp:a?transport=tcp"]);
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings.iter().any(|w| w.contains("has neither `secret` nor `password`")), "{warnings:?}");
+    assert!(warnings.iter().any(|w| w.contains("\"ftp\" is not a type clients know")), "{warnings:?}");
 }
 
 /// `docs/magpie.toml` is written by `MAGPIE_BLESS=1 cargo test`; otherwise it must be what the code says.

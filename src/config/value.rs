@@ -35,12 +35,12 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn fault<T>(&mut self, at: &Spanned<DeValue<'_>>, message: String, help: Option<String>) -> Option<T> {
+    pub(super) fn fault<T>(&mut self, at: &Spanned<DeValue<'_>>, message: String, help: Option<String>) -> Option<T> {
         self.faults.push(Fault { span: at.span(), message, help });
         None
     }
 
-    fn expected<T>(&mut self, at: &Spanned<DeValue<'_>>, what: &str) -> Option<T> {
+    pub(super) fn expected<T>(&mut self, at: &Spanned<DeValue<'_>>, what: &str) -> Option<T> {
         self.fault(at, format!("expected {what}, found {}", found(at.get_ref())), None)
     }
 }
@@ -245,6 +245,24 @@ pub(super) fn read_choice<T: Choice>(at: &Spanned<DeValue<'_>>, reading: &mut Re
     }
     let help = nearest(text, names()).map(|name| format!("did you mean `{name}`?"));
     reading.fault(at, format!("expected {}, found the text \"{text}\"", choices(names())), help)
+}
+
+/// What stands in the place of a secret that is printed.
+pub(super) const NOT_SHOWN: &str = "(not shown)";
+
+/// A value without the secrets in it, for everything that is printed: it ends up in bug reports.
+pub(super) fn without_secrets(value: &Toml) -> Toml {
+    match value {
+        Toml::Array(items) => Toml::Array(items.iter().map(without_secrets).collect()),
+        Toml::Table(table) => {
+            let shown = |(key, value): (&String, &Toml)| match key.as_str() {
+                "secret" | "password" => (key.clone(), NOT_SHOWN.into()),
+                _ => (key.clone(), without_secrets(value)),
+            };
+            Toml::Table(table.iter().map(shown).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// The word for a choice.

@@ -48,6 +48,7 @@ pub struct Registry {
     available: Vec<ResourceHook>,
     unavailable: Vec<ResourceHook>,
     server_features: BTreeSet<&'static str>,
+    server_features_if: Vec<(&'static str, FeatureSwitch)>,
     account_features: BTreeSet<&'static str>,
     account_features_if: Vec<(&'static str, FeatureSwitch)>,
     server_identities: Vec<Identity>,
@@ -150,15 +151,13 @@ impl Registry {
     }
 
     /// Features of the server's disco#info.
-    pub fn server_features(&self) -> impl Iterator<Item = &'static str> {
-        self.server_features.iter().copied()
+    pub fn server_features(&self, config: &Config) -> impl Iterator<Item = &'static str> {
+        switched_on(&self.server_features, &self.server_features_if, config)
     }
 
     /// Features of an account's disco#info.
     pub fn account_features(&self, config: &Config) -> impl Iterator<Item = &'static str> {
-        let switched = self.account_features_if.iter().filter(|(_, on)| on(config)).map(|(feature, _)| *feature);
-        let all: BTreeSet<_> = self.account_features.iter().copied().chain(switched).collect();
-        all.into_iter()
+        switched_on(&self.account_features, &self.account_features_if, config)
     }
 
     /// Identities of the server.
@@ -175,6 +174,15 @@ impl Registry {
     pub fn info_forms<'a>(&'a self, core: &'a Core, host: &'a Jid) -> impl Iterator<Item = DataForm> + 'a {
         self.info_forms.iter().filter_map(move |make| make(core, host))
     }
+}
+
+fn switched_on(
+    always: &BTreeSet<&'static str>,
+    switched: &[(&'static str, FeatureSwitch)],
+    config: &Config,
+) -> impl Iterator<Item = &'static str> + use<> {
+    let on = switched.iter().filter(|(_, on)| on(config)).map(|(feature, _)| *feature);
+    always.iter().copied().chain(on).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// What an extension writes its declarations into.
@@ -255,6 +263,12 @@ impl Declare<'_> {
     /// A feature of the server's disco#info.
     pub fn server_feature(&mut self, feature: &'static str) -> &mut Self {
         self.registry.server_features.insert(feature);
+        self
+    }
+
+    /// A feature of the server's disco#info while the settings have it.
+    pub fn server_feature_if(&mut self, feature: &'static str, on: FeatureSwitch) -> &mut Self {
+        self.registry.server_features_if.push((feature, on));
         self
     }
 

@@ -48,7 +48,9 @@ fn server_info(call: IqCall<'_>) -> Answer {
     }
     let registry = &call.core.registry;
     let forms = registry.info_forms(call.core, call.to);
-    Answer::with(query.info(registry.server_identities(), registry.server_features(), forms))
+    let config = call.core.config();
+    let features = registry.server_features(&config);
+    Answer::with(query.info(registry.server_identities(), features, forms))
 }
 
 /// The services of this domain.

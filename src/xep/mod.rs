@@ -2,6 +2,7 @@
 
 pub mod contact;
 pub mod disco;
+pub mod external_services;
 pub mod jid_escaping;
 pub mod last_activity;
 pub mod mam;

@@ -3,6 +3,7 @@
 mod account;
 mod activity;
 mod disco;
+mod external_services;
 mod kept;
 mod register;
 mod server;

@@ -10,6 +10,7 @@ import subprocess
 import time
 import unittest
 from pathlib import Path
+from xml.etree import ElementTree
 
 import slixmpp
 
@@ -117,6 +118,11 @@ class User(slixmpp.ClientXMPP):
         self.send_presence()
         await self.wait("presence_available", where=lambda p: p["from"] == self.boundjid)
         return self
+
+    @staticmethod
+    def element(name, **attributes):
+        """An element to be sent, by its name with namespace as ElementTree has it."""
+        return ElementTree.Element(name, attributes)
 
     async def leave(self):
         await self.disconnect()
