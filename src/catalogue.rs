@@ -28,5 +28,8 @@ pub fn extensions() -> Vec<Arc<dyn Extension>> {
         Arc::new(xep::mam::search::FullText),
         Arc::new(xep::offline::Offline),
         Arc::new(xep::stream_management::StreamManagement),
+        // Behind everything that may refuse a message or gives it an id.
+        Arc::new(xep::carbons::Carbons),
+        Arc::new(xep::jingle_message::JingleMessages),
     ]
 }

@@ -29,8 +29,8 @@ pub use self::{
     problem::{ConfigErrors, Place, Problem},
     reader::Origin,
     sections::{
-        Archive, ArchivePolicy, Auth, C2s, Contact, External, Log, LogFormat, Offline, Registration, RegistrationMode,
-        Software, StorageConfig, Tls,
+        Archive, ArchivePolicy, Auth, C2s, Contact, External, Log, LogFormat, NodeCreation, Offline, Pubsub,
+        Registration, RegistrationMode, Software, StorageConfig, Tls,
     },
     value::Certificate,
 };
@@ -66,6 +66,8 @@ section! {
         archive: Archive,
         /// Section `[external]`.
         external: External,
+        /// Section `[pubsub]`.
+        pubsub: Pubsub,
         /// Section `[contact]`.
         contact: Contact,
         /// Section `[software]`.

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::extension::registry::Registry;
 use crate::hosts::Hosts;
+use crate::pubsub::Nodes;
 use crate::requests::Requests;
 use crate::sasl::Decoy;
 use crate::storage::Storage;
@@ -25,6 +26,8 @@ pub struct Core {
     pub accounts: AccountTable,
     /// Sessions that can be resumed (XEP-0198).
     pub resumable: ResumeTable,
+    /// Nodes of publish-subscribe in use (XEP-0060).
+    pub nodes: Nodes,
     /// The database.
     pub storage: Storage,
     /// What extensions declared.

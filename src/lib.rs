@@ -15,6 +15,7 @@ pub mod attempts;
 pub mod hold;
 pub mod hosts;
 pub mod outbox;
+pub mod pubsub;
 pub mod requests;
 
 pub mod core;

@@ -96,6 +96,9 @@ section! {
         live vcard_bytes_max: usize = 128 * 1024,
         /// Seconds a session is kept for a client that lost its connection and may resume (XEP-0198); 0: not at all.
         live resume_seconds_max: Duration = Duration::from_secs(600),
+        /// Sessions that are over of which it is remembered how many stanzas were handled, for clients that try to resume
+        /// them; the oldest are forgotten first.
+        live resume_ended_max: usize = 10_000,
         /// Stanzas sent and not acknowledged (XEP-0198); then nothing more is sent until the client acknowledges some.
         live unacked_stanzas_max: usize = 1_000,
         /// Bytes of such stanzas.
@@ -113,6 +116,34 @@ section! {
         /// Messages whose words are indexed for one search (XEP-0431), which happens when an account searches. With more
         /// to be done the search is refused with resource-constraint, and goes on when it is tried again.
         live archive_indexed_per_search_max: usize = 50_000,
+
+        /// Nodes of one account (XEP-0163); more are refused with policy-violation and max-nodes-exceeded.
+        live pubsub_nodes_per_account_max: usize = 500,
+        /// Nodes of one service (XEP-0060); the same.
+        live pubsub_nodes_per_service_max: usize = 10_000,
+        /// Bytes of the name of a node or item; more are not-acceptable.
+        live (64, 3_071) pubsub_name_bytes_max: usize = 1_023,
+        /// Items of one node: what `max_items=max` means. What happens beyond it is the node's `publish_node_full`.
+        live pubsub_items_per_node_max: usize = 10_000,
+        /// Bytes of the payload of one item; more are refused with payload-too-big.
+        live pubsub_item_bytes_max: usize = 128 * 1024,
+        /// Bytes of all items of one node; more are refused with resource-constraint.
+        live pubsub_bytes_per_node_max: usize = 64 * 1024 * 1024,
+        /// Bytes of all items of all nodes of one account; the same.
+        live pubsub_bytes_per_account_max: usize = 64 * 1024 * 1024,
+        /// Subscriptions to one node, those waiting for approval included; more are refused with policy-violation and
+        /// too-many-subscriptions.
+        live pubsub_subscriptions_per_node_max: usize = 10_000,
+        /// Subscriptions of one user with one account or service; the same.
+        live pubsub_subscriptions_per_user_max: usize = 1_000,
+        /// Affiliations at one node; more are refused with resource-constraint.
+        live pubsub_affiliations_per_node_max: usize = 1_000,
+        /// Items in one answer; there is more where a result set says so (XEP-0059).
+        live (1, 10_000) pubsub_page_items_max: usize = 1_000,
+        /// Bytes of such an answer; it ends before the item that would not fit.
+        live pubsub_page_bytes_max: usize = 1024 * 1024,
+        /// Nodes, affiliations and subscriptions kept in memory for the next request.
+        live pubsub_cached_max: usize = 20_000,
 
         /// Failed logins from one address within the window; then every attempt from it fails. No exemption.
         live failed_logins_per_address_max: usize = 30,

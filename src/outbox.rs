@@ -6,7 +6,7 @@
 
 use crate::account::replay::RowReceipt;
 use crate::close::CloseReason;
-use crate::hold::Hold;
+use crate::hold::{Fate, Hold, Share};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -36,7 +36,7 @@ pub enum Receipt {
     /// Other resources have the same message; a sender's acknowledgement waits for all of them.
     Copy(Arc<Copies>),
     /// The same for a copy whose sender waits no longer, but whose client has not acknowledged it (XEP-0198 §4).
-    Unacked(Arc<Fate>),
+    Unacked(Share),
     /// It came from the offline store, whose row may now go.
     Row(RowReceipt),
 }
@@ -46,23 +46,7 @@ pub struct Copies {
     hold: Option<Hold>,
     written: AtomicBool,
     /// Known to those copies that still wait for their clients' acknowledgement when no sender waits any more.
-    beyond: OnceLock<Arc<Fate>>,
-}
-
-/// Does anybody have the message?
-#[derive(Default)]
-pub struct Fate(AtomicBool);
-
-impl Fate {
-    /// A client has acknowledged it.
-    pub fn acknowledged(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    /// A client did not and will not. Is it the last one, and nobody has the message?
-    pub fn given_up(self: Arc<Self>) -> bool {
-        Arc::into_inner(self).is_some_and(|fate| !fate.0.load(Ordering::Acquire))
-    }
+    beyond: OnceLock<Share>,
 }
 
 impl Copies {
@@ -88,27 +72,43 @@ impl Copies {
         if last.written.load(Ordering::Acquire) {
             return None;
         }
-        if let Some(fate) = last.beyond.take()
-            && !fate.given_up()
+        if let Some(share) = last.beyond.take()
+            && !share.given_up()
         {
             return None;
         }
         Some(last.hold.take())
     }
 
+    /// One of them was not written, but waits for its client to come back. The sender's hold comes back if nobody else has the
+    /// message.
+    pub fn left_behind(self: Arc<Self>) -> Result<Option<Hold>, Share> {
+        let mut last = match Arc::try_unwrap(self) {
+            Ok(last) => last,
+            Err(shared) => return Err(shared.beyond()),
+        };
+        let written = last.written.load(Ordering::Acquire);
+        let share = last.beyond.take().unwrap_or_else(|| Arc::<Fate>::default().share());
+        let fate = share.fate().clone();
+        if written {
+            share.acknowledged();
+        }
+        if share.given_up() { Ok(last.hold.take()) } else { Err(fate.share()) }
+    }
+
     /// One of them was given to a socket, which for this client does not mean much: it is still to acknowledge it.
-    pub fn beyond(&self) -> Arc<Fate> {
-        self.beyond.get_or_init(Arc::default).clone()
+    pub fn beyond(&self) -> Share {
+        self.beyond.get_or_init(|| Arc::<Fate>::default().share()).fate().share()
     }
 }
 
 impl Drop for Copies {
     /// From now on only those copies are left that wait for an acknowledgement.
     fn drop(&mut self) {
-        if let Some(fate) = self.beyond.get()
+        if let Some(share) = self.beyond.get()
             && self.written.load(Ordering::Acquire)
         {
-            fate.acknowledged();
+            share.acknowledged();
         }
     }
 }
@@ -286,10 +286,13 @@ impl Outbox {
     }
 
     /// Takes out the items that are like this, in order.
-    pub fn extract(&self, mut like: impl FnMut(&Item) -> bool) -> Vec<Item> {
+    pub fn extract(&self, mut like: impl FnMut(&mut Item) -> bool) -> Vec<Item> {
         let mut inner = self.lock();
-        let (out, kept): (Vec<Item>, Vec<Item>) = inner.queue.drain(..).partition(|item| like(item));
-        inner.queue = kept.into();
+        let (mut out, mut kept) = (Vec::new(), VecDeque::new());
+        for mut item in inner.queue.drain(..) {
+            if like(&mut item) { out.push(item) } else { kept.push_back(item) }
+        }
+        inner.queue = kept;
         inner.bytes = inner.queue.iter().map(Item::bytes).sum();
         out
     }

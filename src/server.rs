@@ -18,6 +18,7 @@ use crate::housekeeping;
 use crate::net::budget::AddressBudget;
 use crate::net::listener::{BindError, Listener};
 use crate::net::tls::CertStore;
+use crate::pubsub::Nodes;
 use crate::requests::Requests;
 use crate::sasl::{Decoy, limit_hashing};
 use crate::storage::{self, DirLock, LockError, Storage};
@@ -93,6 +94,7 @@ impl Base {
             hosts,
             accounts: AccountTable::new(storage.clone()),
             resumable: ResumeTable::default(),
+            nodes: Nodes::default(),
             storage,
             registry,
             requests: Requests::default(),

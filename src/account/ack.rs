@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use xep_support::ns;
 use xep_support::stanza::error::Condition;
+use xep_support::xml::writer::escape_attr;
 
 /// Stream management of one session; survives its connection.
 pub struct Ack {
@@ -19,7 +20,7 @@ pub struct Ack {
     /// Stanzas given to the connection.
     sent: u32,
     /// Sent and not acknowledged, oldest first.
-    unacked: VecDeque<Item>,
+    unacked: VecDeque<Sent>,
     unacked_bytes: usize,
     /// How many of the last ones have not been flushed to the socket.
     unflushed: usize,
@@ -32,10 +33,20 @@ pub struct Ack {
     limits: AckLimits,
 }
 
+/// A stanza the client may have.
+pub struct Sent {
+    /// The stanza.
+    pub item: Item,
+    /// When it was sent: whoever gets it instead is told (XEP-0203).
+    pub at_us: i64,
+}
+
 /// What a client needs to resume.
 pub struct Resume {
     /// The SM-ID.
     pub id: Box<str>,
+    /// Where to resume, if not here.
+    pub location: Option<Box<str>>,
     /// How long the session is kept without a connection.
     pub max: Duration,
 }
@@ -86,7 +97,7 @@ impl Ack {
 
     /// Does a sender wait because of what has not been flushed?
     pub fn is_awaited(&self) -> bool {
-        self.unacked.iter().rev().take(self.unflushed).any(|item| item.receipt.is_awaited())
+        self.unacked.iter().rev().take(self.unflushed).any(|sent| sent.item.receipt.is_awaited())
     }
 
     /// Was an acknowledgement requested before this moment, and not given since?
@@ -95,18 +106,27 @@ impl Ack {
     }
 
     /// A stanza was printed into the connection.
-    pub fn note_sent(&mut self, item: Item) {
+    pub fn note_sent(&mut self, item: Item, at_us: i64) {
         self.sent = self.sent.wrapping_add(1);
         self.unacked_bytes += item.bytes();
-        self.unacked.push_back(item);
+        self.unacked.push_back(Sent { item, at_us });
         self.unflushed += 1;
+    }
+
+    /// For a client that has no connection: as if it had been sent and had not arrived. It comes back if there is no room.
+    pub fn note_missed(&mut self, item: Item, at_us: i64) -> Result<(), Item> {
+        if !self.has_room() {
+            return Err(item);
+        }
+        self.note_sent(item, at_us);
+        Ok(())
     }
 
     /// Everything printed so far was given to the socket: for its senders it is delivered.
     pub fn note_flushed(&mut self) {
         let from = self.unacked.len() - self.unflushed.min(self.unacked.len());
-        for item in self.unacked.range_mut(from..) {
-            item.receipt.flushed();
+        for sent in self.unacked.range_mut(from..) {
+            sent.item.receipt.flushed();
         }
         self.unflushed = 0;
     }
@@ -135,17 +155,17 @@ impl Ack {
             return if oldest.wrapping_sub(h) < 1 << 31 { Ok(()) } else { Err(TooHigh) };
         }
         let mut rows: Option<HandedOut> = None;
-        let row = |item: &Item| if let Receipt::Row(row) = &item.receipt { Some(row.row()) } else { None };
-        if let Some(at) = self.unacked.range(..count).rposition(|item| row(item).is_some()) {
+        let row = |sent: &Sent| if let Receipt::Row(row) = &sent.item.receipt { Some(row.row()) } else { None };
+        if let Some(at) = self.unacked.range(..count).rposition(|sent| row(sent).is_some()) {
             self.had_upto = row(&self.unacked[at]).unwrap_or(self.had_upto);
-            self.unacked[at].receipt.note();
+            self.unacked[at].item.receipt.note();
         }
-        for item in self.unacked.drain(..count) {
+        for Sent { item, .. } in self.unacked.drain(..count) {
             self.unacked_bytes -= item.bytes();
             match item.receipt {
                 Receipt::Row(row) => row.written(&mut rows),
                 Receipt::Copy(copies) => copies.written(),
-                Receipt::Unacked(fate) => fate.acknowledged(),
+                Receipt::Unacked(share) => share.acknowledged(),
                 Receipt::None | Receipt::Hold(_) => {}
             }
         }
@@ -174,20 +194,22 @@ impl Ack {
 
     /// The page of stored messages that waits for this client.
     pub fn page(&self) -> Option<&Arc<HandOut>> {
-        self.unacked.iter().find_map(|item| if let Receipt::Row(row) = &item.receipt { row.page() } else { None })
+        let rows =
+            self.unacked.iter().filter_map(|s| if let Receipt::Row(row) = &s.item.receipt { Some(row) } else { None });
+        rows.filter(|row| !row.is_revoked()).find_map(|row| row.page())
     }
 
     /// Stored messages that are for others now are forgotten, as if they had never been sent.
     pub fn drop_revoked(&mut self) {
         let before = self.unacked.len();
-        self.unacked.retain(|item| !matches!(&item.receipt, Receipt::Row(row) if row.is_revoked()));
+        self.unacked.retain(|sent| !matches!(&sent.item.receipt, Receipt::Row(row) if row.is_revoked()));
         self.sent = self.sent.wrapping_sub((before - self.unacked.len()) as u32);
-        self.unacked_bytes = self.unacked.iter().map(Item::bytes).sum();
+        self.unacked_bytes = self.unacked.iter().map(|sent| sent.item.bytes()).sum();
     }
 
     /// What was not acknowledged, to be sent again on a resumed stream; the counters stay.
     pub fn unacked(&self) -> impl Iterator<Item = &Item> {
-        self.unacked.iter()
+        self.unacked.iter().map(|sent| &sent.item)
     }
 
     /// The connection is new: nothing has been flushed to it, nothing requested on it.
@@ -197,7 +219,7 @@ impl Ack {
     }
 
     /// The session is lost for good.
-    pub fn into_unacked(self) -> VecDeque<Item> {
+    pub fn into_unacked(self) -> VecDeque<Sent> {
         self.unacked
     }
 }
@@ -216,7 +238,12 @@ pub fn write_request(out: &mut Vec<u8>) {
 pub fn write_enabled(out: &mut Vec<u8>, resume: Option<&Resume>) {
     let text = match resume {
         Some(r) => {
-            format!("<enabled xmlns='{}' id='{}' resume='true' max='{}'/>", ns::SM, r.id, r.max.as_secs())
+            let mut location = String::new();
+            if let Some(place) = &r.location {
+                location.push_str("' location='");
+                escape_attr(&mut location, place);
+            }
+            format!("<enabled xmlns='{}' id='{}{location}' resume='true' max='{}'/>", ns::SM, r.id, r.max.as_secs())
         }
         None => format!("<enabled xmlns='{}'/>", ns::SM),
     };
@@ -243,7 +270,7 @@ mod tests {
     fn sent(n: usize, start: u32) -> Ack {
         let mut ack = Ack::new(None, FEW);
         ack.sent = start;
-        (0..n).for_each(|_| ack.note_sent(item()));
+        (0..n).for_each(|_| ack.note_sent(item(), 0));
         ack
     }
 
@@ -285,8 +312,8 @@ mod tests {
         assert!(!ack.take_request(false, 7));
         assert!(ack.take_request(true, 7));
         assert!(!ack.take_request(true, 7), "one request at a time");
-        ack.note_sent(item());
-        ack.note_sent(item());
+        ack.note_sent(item(), 0);
+        ack.note_sent(item(), 0);
         assert!(ack.take_request(false, 9));
         assert!(ack.is_overdue(8), "the first request counts");
         assert_eq!(ack.acknowledge(3), Ok(()));

@@ -128,8 +128,12 @@ pub struct Parcel {
     pub extra: Option<Arc<str>>,
     /// The message as it is stored; made once for all who store it.
     stored: Option<Arc<str>>,
+    /// When the server got it, if that is a while ago (XEP-0203).
+    pub stamp_us: Option<i64>,
     /// It has passed stage Receive.
     pub received: bool,
+    /// Nobody's other resources are to get copies of it (XEP-0280).
+    pub uncopied: bool,
     /// The id it has in its sender's archive (XEP-0359), for who copies it to the sender's other resources.
     pub archived_as: Option<i64>,
 }
@@ -137,7 +141,16 @@ pub struct Parcel {
 impl Parcel {
     /// A stanza on its way, nothing added yet.
     pub fn new(stanza: Arc<Stanza>, hold: Option<Hold>) -> Self {
-        Self { stanza, hold, extra: None, stored: None, received: false, archived_as: None }
+        Self {
+            stanza,
+            hold,
+            extra: None,
+            stored: None,
+            stamp_us: None,
+            received: false,
+            uncopied: false,
+            archived_as: None,
+        }
     }
 
     /// Adds XML for the receiving account.
@@ -207,7 +220,7 @@ impl AccountState {
     /// Available resources that want messages: those with a priority of zero or more (RFC 6121 §8.5.2.1) that are
     /// connected.
     pub fn reachable(&self) -> impl Iterator<Item = &Bound> {
-        self.available().filter(|b| b.priority >= 0 && !b.is_detached())
+        self.resources.iter().filter(|b| b.takes_messages() && !b.is_detached())
     }
 
     /// Resources that asked for the roster (RFC 6121 §2.2).

@@ -1,6 +1,8 @@
 //! A connected resource (RFC 6120 §7) and what its account knows of it.
 
 use super::Account;
+use super::resumable::Resumable;
+use crate::close::CloseReason;
 use crate::hold::Pending;
 use crate::outbox::{Item, Outbox};
 use std::collections::BTreeSet;
@@ -33,21 +35,91 @@ pub struct Bound {
     pub priority: i8,
     /// It asked for the roster and gets roster pushes (RFC 6121 §2.2).
     pub interested: bool,
+    /// It gets copies of what its user's other resources send and receive (XEP-0280).
+    pub carbons: bool,
     /// Its connection was lost then (monotonic milliseconds) and it may be resumed (XEP-0198 §5).
     pub detached_ms: Option<u64>,
+    /// Its stream management meanwhile: what it misses is noted there.
+    pub away: Option<Arc<Resumable>>,
+    /// Where it was resumed from last, and whether that stream is encrypted.
+    pub moved_to: Option<Box<(IpAddr, bool)>>,
     /// To whom it sent directed presence (RFC 6121 §4.6.3); they must learn that it left.
     pub directed: BTreeSet<Jid>,
+    /// Of which nodes it wants notifications (XEP-0060 §9.2), as its entity capabilities say. Resources that run the same
+    /// client share it.
+    pub interest: Option<Arc<Interest>>,
+}
+
+/// The nodes a client wants notifications of: those it names as features with `+notify` (XEP-0060 §9.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// Sorted.
+    nodes: Box<[Box<str>]>,
+}
+
+impl Interest {
+    /// From the names of the nodes.
+    pub fn new(nodes: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        let nodes: BTreeSet<Box<str>> = nodes.into_iter().map(Into::into).collect();
+        Self { nodes: nodes.into_iter().collect() }
+    }
+
+    /// Does it want notifications of this node?
+    pub fn wants(&self, node: &str) -> bool {
+        self.nodes.binary_search_by(|name| (**name).cmp(node)).is_ok()
+    }
+
+    /// The names of the nodes, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|name| &**name)
+    }
 }
 
 impl Bound {
     /// A resource that has just been bound.
     pub fn new(resource: Arc<Resource>) -> Self {
-        Self { resource, presence: None, priority: 0, interested: false, detached_ms: None, directed: BTreeSet::new() }
+        Self {
+            resource,
+            presence: None,
+            priority: 0,
+            interested: false,
+            carbons: false,
+            detached_ms: None,
+            away: None,
+            moved_to: None,
+            directed: BTreeSet::new(),
+            interest: None,
+        }
+    }
+
+    /// Does it want messages (RFC 6121 §8.5.2.1)? They reach it only while it is connected.
+    pub fn takes_messages(&self) -> bool {
+        self.presence.is_some() && self.priority >= 0
+    }
+
+    /// Does it want notifications of this node?
+    pub fn wants(&self, node: &str) -> bool {
+        self.interest.as_ref().is_some_and(|interest| interest.wants(node))
     }
 
     /// Is it without a connection?
     pub fn is_detached(&self) -> bool {
         self.detached_ms.is_some()
+    }
+
+    /// It has no connection, and others are given this message: it gets it when it comes back, since it will not ask the
+    /// archive then. One that misses too much cannot be resumed; it asks the archive.
+    pub fn misses(&self, item: Item) {
+        let left = match &self.away {
+            Some(session) => session.note_missed(item),
+            None => Err(item),
+        };
+        match left {
+            Ok(true) => {}
+            Ok(false) => self.resource.outbox.close(CloseReason::SlowReader),
+            // Its connection is being lost or taken up again just now.
+            Err(item) => drop(self.resource.outbox.push(item)),
+        }
     }
 }
 

@@ -30,11 +30,12 @@ fn rows(account: &Account) -> Vec<SessionRow> {
 
 fn row(bound: &Bound) -> SessionRow {
     let resource = &bound.resource;
+    let (peer, encrypted) = bound.moved_to.as_deref().copied().unwrap_or((resource.peer, resource.encrypted));
     let (waiting_bytes, waiting_stanzas) = resource.outbox.depth();
     SessionRow {
         jid: resource.jid.to_string(),
-        peer: resource.peer,
-        encrypted: resource.encrypted,
+        peer,
+        encrypted,
         since: moment(resource.since_us),
         available: bound.presence.is_some(),
         priority: bound.priority,

@@ -72,7 +72,7 @@ pub async fn bind(
         if tokio::time::timeout(GHOST_PATIENCE, ghost.outbox.ended()).await.is_err() {
             tracing::error!(resource = %ghost.jid, "a session that was replaced does not end; taken over all the same");
             let ghost = Client { account: account.clone(), resource: ghost, pending: Arc::new(Pending::default()) };
-            super::leave::depart(core, &ghost, CloseReason::Replaced, Vec::new());
+            super::leave::depart(core, &ghost, CloseReason::Replaced, Vec::new(), None);
         }
     }
 }

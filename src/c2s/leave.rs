@@ -2,12 +2,13 @@
 
 use super::session::Ended;
 use super::{channel, stream_management};
+use crate::account::ack::Ack;
 use crate::account::resource::Client;
 use crate::account::{AccountState, Parcel, Replay};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::core::Core;
-use crate::delivery::message;
+use crate::delivery::{carbons, message};
 use crate::im;
 use crate::net::budget::Slot;
 use crate::outbox::{Item, Receipt};
@@ -22,7 +23,7 @@ pub async fn finish(core: Arc<Core>, client: Client, mut ended: Ended, slot: Slo
     let detached = match ended.ack.take() {
         Some(ack) => stream_management::connection_ended(&core, &client, &mut ended, ack).await,
         None => {
-            depart(&core, &client, ended.reason, std::mem::take(&mut ended.unwritten));
+            depart(&core, &client, ended.reason, std::mem::take(&mut ended.unwritten), None);
             tracing::info!(reason = ended.reason.name(), "session ended");
             None
         }
@@ -50,7 +51,7 @@ async fn say_goodbye(core: &Core, client: &Client, ended: Ended) {
 }
 
 /// Unbinds a resource. A second time for the same one does nothing but see to what that session had in its hands.
-pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, in_hand: Vec<Item>) {
+pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, unwritten: Vec<Item>, ack: Option<Box<Ack>>) {
     let gone = Arc::new(Stanza::presence(PresenceType::Unavailable, Some(client.jid().as_ref()), None));
     let mut refused = Vec::new();
     let farewell = {
@@ -63,14 +64,18 @@ pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, in_hand: V
         }
         client.resource.outbox.close(reason);
         // Under one lock with the withdrawal and the unbinding, so that nothing newer overtakes what was left behind.
-        let left: Vec<Item> = in_hand.into_iter().chain(client.resource.outbox.shut()).collect();
-        if matches!(state.offline.replay, Replay::Draining) && left.iter().any(|i| matches!(i.receipt, Receipt::Row(_)))
+        let unacked = ack.map(|ack| ack.into_unacked()).unwrap_or_default();
+        let unacked = unacked.into_iter().map(|sent| (sent.item, Some(sent.at_us)));
+        let unsent = unwritten.into_iter().chain(client.resource.outbox.shut()).map(|item| (item, None));
+        let left: Vec<(Item, Option<i64>)> = unacked.chain(unsent).collect();
+        if matches!(state.offline.replay, Replay::Draining)
+            && left.iter().any(|(i, _)| matches!(i.receipt, Receipt::Row(_)))
         {
             // These rows stay in the store; whatever is newer goes there too, until they are handed out anew.
             state.offline.replay = Replay::Storing;
         }
-        for item in left {
-            refused.extend(send_elsewhere(core, client, &mut state, item));
+        for (item, at_us) in left {
+            refused.extend(send_elsewhere(core, client, &mut state, item, at_us));
         }
         farewell
     };
@@ -89,26 +94,35 @@ pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, in_hand: V
 }
 
 /// A message goes to another resource or into the store, a request gets an error, the rest was for this session only.
+/// `stamp_us`: when it was sent to the client that does not have it.
 pub(super) fn send_elsewhere(
     core: &Arc<Core>,
     client: &Client,
     state: &mut AccountState,
     item: Item,
+    stamp_us: Option<i64>,
 ) -> Option<(Parcel, StanzaError)> {
+    let shared = matches!(item.receipt, Receipt::Copy(_) | Receipt::Unacked(_));
     let hold = match item.receipt {
         // Still in the store.
         Receipt::Row(_) => return None,
         Receipt::Hold(hold) => Some(hold),
         // Somebody else has it or will have it, or sees to it as we would.
         Receipt::Copy(copies) => copies.given_up()?,
-        Receipt::Unacked(fate) => match fate.given_up() {
+        Receipt::Unacked(share) => match share.given_up() {
             true => None,
             false => return None,
         },
         Receipt::None => None,
     };
-    let mut parcel = Parcel::new(item.stanza, hold);
-    (parcel.extra, parcel.received) = (item.extra, true);
+    let (stanza, extra) = if is_ours_alone(client, &item.stanza) {
+        // Nobody has the message itself (XEP-0280), or nobody else wants this: a page of the archive, say.
+        (Arc::new(carbons::original(&item.stanza).filter(|_| shared)?), None)
+    } else {
+        (item.stanza, item.extra)
+    };
+    let mut parcel = Parcel::new(stanza, hold);
+    (parcel.extra, parcel.received, parcel.stamp_us) = (extra, true, stamp_us);
     match parcel.stanza.kind() {
         Kind::Message => message::redeliver_locked(core, &client.account, state, parcel),
         Kind::Iq if !crate::router::unanswerable(&parcel.stanza) && is_a_clients(&parcel.stanza) => {
@@ -116,6 +130,11 @@ pub(super) fn send_elsewhere(
         }
         Kind::Iq | Kind::Presence => None,
     }
+}
+
+/// Was it made by the account for this one session?
+pub(super) fn is_ours_alone(client: &Client, stanza: &Stanza) -> bool {
+    stanza.from().is_some_and(|from| from == client.account.jid.as_jid())
 }
 
 /// A request from a client, which waits for an answer; our own pushes and pings do not.

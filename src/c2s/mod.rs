@@ -160,10 +160,16 @@ async fn begin(
     match outcome {
         Ok(Ready { client, lang, resumed }) => {
             tracing::info!(resumed = resumed.is_some(), "session begins");
+            let encrypted = channel.wire.io.is_tls();
             let shaper = (!exempt).then(|| shaper(core)).flatten();
             let session = Session::new(core.clone(), client.clone(), channel.wire, channel.context, lang, shaper);
             let session = match resumed {
-                Some(ack) => session.resuming(ack),
+                Some(ack) => {
+                    if let Some(bound) = client.account.lock().bound(&client.resource) {
+                        bound.moved_to = Some(Box::new((peer, encrypted)));
+                    }
+                    session.resuming(ack)
+                }
                 None => session,
             };
             Some((session, client))

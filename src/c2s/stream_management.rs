@@ -21,17 +21,21 @@ use xep_support::xml::Element;
 
 /// §3, §5: the client's wish and our limits.
 pub(super) fn enable(core: &Core, client: &Client, element: &Element) -> Ack {
-    let (kept_max, limits) = {
-        let l = &core.config().limits;
+    let (kept_max, limits, location) = {
+        let config = core.config();
+        let l = &config.limits;
+        let location = &config.c2s.resume_location;
+        let location: Option<Box<str>> = (!location.is_empty()).then(|| location.as_str().into());
         let request_every = u32::try_from(l.ack_request_stanzas_max).unwrap_or(u32::MAX).max(1);
         let (stanzas_max, bytes_max) = (l.unacked_stanzas_max.max(1), l.unacked_bytes_max.max(1));
-        (l.resume_seconds_max, AckLimits { stanzas_max, bytes_max, request_every })
+        (l.resume_seconds_max, AckLimits { stanzas_max, bytes_max, request_every }, location)
     };
     // An anonymous user is somebody else at the next login.
     let may = !kept_max.is_zero() && client.account.id.is_some();
     let wanted = may && matches!(element.get_attr("resume"), Some("true" | "1"));
     let asked = element.get_attr("max").and_then(|m| m.parse().ok()).map(Duration::from_secs);
-    let resume = wanted.then(|| Resume { id: super::random_id().into(), max: asked.unwrap_or(kept_max).min(kept_max) });
+    let max = asked.unwrap_or(kept_max).min(kept_max);
+    let resume = wanted.then(|| Resume { id: super::random_id().into(), location, max });
     if let Some(resume) = &resume {
         core.resumable.insert(&resume.id, client.clone());
     }
@@ -69,8 +73,19 @@ pub(super) async fn before_binding(
         },
         _ => Condition::UnexpectedRequest,
     };
-    channel.send(&failed(condition, None)).await?;
+    channel.send(&failed(condition, handled_before(core, account, element))).await?;
     Ok(None)
+}
+
+/// §5: how many stanzas of a session that cannot be resumed any more were handled, for `<failed/>`.
+pub(super) fn handled_before(core: &Core, account: &Account, resume: &Element) -> Option<u32> {
+    core.resumable.handled(resume.get_attr("previd")?, account.jid.as_str())
+}
+
+/// A session cannot be resumed any more.
+fn forget(core: &Core, client: &Client, id: &str, ack: &Ack) {
+    let ended_max = core.config().limits.resume_ended_max;
+    core.resumable.remove(id, client.pending.is_clear().then_some(ack.handled), ended_max);
 }
 
 /// §5: takes a session over, as `<resume/>` asks. A condition is for `<failed/>`, a reason ends the stream.
@@ -85,28 +100,35 @@ pub(super) async fn resume(
     let session = core.resumable.find(id).filter(|s| Arc::ptr_eq(&s.client.account, account));
     let Some(session) = session else { return Ok(Err(Condition::ItemNotFound)) };
     let client = session.client.clone();
+    // Of several who want it at the same time the last one gets it, the others at once nothing.
+    let claim = session.claim();
     client.resource.outbox.hand_over();
     // What was handled over the old connection is counted only when it is safe.
     let free = async {
-        session.is_free().await;
-        client.pending.cleared().await;
+        if session.is_free(&claim).await {
+            client.pending.cleared().await;
+        }
     };
     if tokio::time::timeout(HAND_OVER_PATIENCE, free).await.is_err() {
         return Ok(Err(Condition::ItemNotFound));
     }
     // From here on nothing is awaited: whoever has the state must not be interrupted.
-    let Some(mut ack) = session.take_over() else { return Ok(Err(Condition::ItemNotFound)) };
+    let Some(mut ack) = session.take_over(&claim) else { return Ok(Err(Condition::ItemNotFound)) };
     if ack.acknowledge(h).is_err() {
         let reason = CloseReason::AckTooHigh { h, sent: ack.sent() };
-        core.resumable.remove(id);
-        leave::depart(core, &client, reason, ack.into_unacked().into());
+        forget(core, &client, id, &ack);
+        leave::depart(core, &client, reason, Vec::new(), Some(ack));
         return Err(reason);
     }
     let Some(tail) = attach(core, &client, &mut ack) else {
-        core.resumable.remove(id);
-        leave::depart(core, &client, CloseReason::ConnectionLost, ack.into_unacked().into());
+        forget(core, &client, id, &ack);
+        leave::depart(core, &client, CloseReason::ConnectionLost, Vec::new(), Some(ack));
         return Ok(Err(Condition::ItemNotFound));
     };
+    if session.is_contested(&claim) {
+        // Its wish came before we were there to hear it.
+        client.resource.outbox.hand_over();
+    }
     let element = Element::new("resumed", ns::SM).attr("previd", id).attr("h", ack.handled.to_string());
     Ok(Ok(Resumed { client, ack, element, tail }))
 }
@@ -117,7 +139,7 @@ fn attach(core: &Arc<Core>, client: &Client, ack: &mut Ack) -> Option<Vec<u8>> {
     let presence = {
         let mut state = client.account.lock();
         let bound = state.bound(&client.resource)?;
-        bound.detached_ms = None;
+        (bound.detached_ms, bound.away) = (None, None);
         let presence = bound.presence.clone().filter(|_| bound.priority >= 0);
         client.resource.outbox.taken_over();
         if ack.page().is_some() {
@@ -173,56 +195,85 @@ pub(super) async fn connection_ended(
     tracing::info!(reason = reason.name(), resumable = session.is_some(), "session ended");
     let (Some(session), Some((id, max))) = (session, kept) else {
         if let Some(resume) = &ack.resume {
-            core.resumable.remove(&resume.id);
+            forget(core, client, &resume.id, &ack);
         }
-        let in_hand = unwritten.into_iter().chain(ack.into_unacked()).collect();
-        leave::depart(core, client, reason, in_hand);
+        leave::depart(core, client, reason, unwritten, Some(ack));
         return None;
     };
-    detach(core, client, unwritten, &ack);
     // No sender waits for this client to come back.
     ack.note_flushed();
+    let ticket = detach(core, client, unwritten, ack, &session);
     if let Some(unfinished) = ended.unfinished.take() {
         // It was counted as handled.
         unfinished.await;
     }
-    let ticket = session.deposit(ack);
+    session.ready();
     Some(Detached { session, ticket, id, max })
 }
 
 /// Messages that were not sent yet go to the store, where they are as safe as anything: their senders need not wait for
 /// this client to come back. What was sent waits for it, stored messages only as long as nobody else can take them.
-fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: &Ack) {
+fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>, session: &Arc<Resumable>) -> Ticket {
     let mut refused = Vec::new();
-    {
+    let ticket = {
         let mut state = client.account.lock();
-        let Some(bound) = state.bound(&client.resource) else { return };
-        bound.detached_ms = Some(clock::monotonic_ms());
-        let left: Vec<Item> = unwritten.into_iter().chain(client.resource.outbox.extract(is_kept)).collect();
-        let page = ack.page();
+        let page = ack.page().cloned();
+        // From the moment on when it is not reachable any more, what it misses goes behind what was sent.
+        let ticket = session.deposit(ack);
+        let Some(bound) = state.bound(&client.resource) else { return ticket };
+        (bound.detached_ms, bound.away) = (Some(clock::monotonic_ms()), Some(session.clone()));
+        let mut copies = Vec::new();
+        let kept = client.resource.outbox.extract(|item| is_kept(client, item, &mut copies));
+        let left: Vec<Item> = unwritten.into_iter().chain(kept).chain(copies).collect();
         let rows = page.is_some() || left.iter().any(|i| matches!(i.receipt, Receipt::Row(_)));
         if rows && matches!(state.offline.replay, Replay::Draining) {
             // These rows stay in the store; whatever is newer goes there too, until they are handed out anew.
             state.offline.replay = Replay::Storing;
         }
         if let Some(page) = page {
-            state.offline.detached = Some(Arc::downgrade(page));
+            state.offline.detached = Some(Arc::downgrade(&page));
             if state.reachable().next().is_some() {
                 state.offline.revoke_detached();
             }
         }
-        for item in left {
-            refused.extend(leave::send_elsewhere(core, client, &mut state, item));
+        for mut item in left {
+            match item.receipt {
+                Receipt::Copy(copies) => match copies.left_behind() {
+                    Ok(hold) => item.receipt = hold.map_or(Receipt::None, Receipt::Hold),
+                    // Others have it or will. This one gets it when it comes back.
+                    Err(share) => {
+                        item.receipt = Receipt::Unacked(share);
+                        if let Some(bound) = state.bound(&client.resource) {
+                            bound.misses(item);
+                        }
+                        continue;
+                    }
+                },
+                other => item.receipt = other,
+            }
+            refused.extend(leave::send_elsewhere(core, client, &mut state, item, None));
         }
-    }
+        ticket
+    };
     for (parcel, error) in refused {
         bounce(core, &parcel, error);
     }
+    ticket
 }
 
-fn is_kept(item: &Item) -> bool {
+/// What was made for this session alone waits for it. That goes for a copy of a message (XEP-0280), too, but others must not
+/// rely on it any longer.
+fn is_kept(client: &Client, item: &mut Item, copies: &mut Vec<Item>) -> bool {
     let kept = matches!(item.stanza.message_type(), MessageType::Chat | MessageType::Normal);
-    item.stanza.kind() == Kind::Message && kept
+    if item.stanza.kind() != Kind::Message || !kept {
+        return false;
+    }
+    let own = leave::is_ours_alone(client, &item.stanza);
+    if own && matches!(item.receipt, Receipt::Copy(_)) {
+        let receipt = std::mem::replace(&mut item.receipt, Receipt::None);
+        copies.push(Item { receipt, ..Item::plain(item.stanza.clone()) });
+    }
+    !own
 }
 
 impl Detached {
@@ -236,8 +287,8 @@ impl Detached {
             reason = client.resource.outbox.closed() => reason,
         };
         let Some(ack) = self.session.take_back(&self.ticket) else { return };
-        core.resumable.remove(&self.id);
+        forget(core, client, &self.id, &ack);
         tracing::info!(reason = reason.name(), "session not resumed");
-        leave::depart(core, client, reason, ack.into_unacked().into());
+        leave::depart(core, client, reason, Vec::new(), Some(ack));
     }
 }

@@ -1,6 +1,6 @@
 //! The sections of the file, one struct each. The doc comment of a field is its entry in the manual.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use toml::{Spanned, Value as Toml, de::DeValue};
 
@@ -23,6 +23,9 @@ section! {
         /// Load balancers that put the PROXY protocol (version 1 or 2) before each connection. From these addresses it
         /// is required, from all others it is not understood.
         live proxy_protocol_from: Vec<IpNet> = Vec::new(),
+        /// Where a client that has lost its connection should resume its session (XEP-0198), as "host:port" or
+        /// "[2001:db8::1]:5222": this very machine, if several stand behind one name. "": not said, it connects as ever.
+        live resume_location: String = String::new(),
         /// For tests only: log in and chat without TLS. Holds on loopback listeners alone; any other listener still
         /// requires TLS, and a warning says so.
         live allow_plaintext_auth: bool = false,
@@ -79,15 +82,17 @@ section! {
         live bytes_max: usize = 16 * 1024 * 1024,
         /// Days after which an undelivered message is deleted; 0: never.
         live (0, 36_500) expire_days: u32 = 0,
+        /// Seconds for which what is said about a call (XEP-0353) is kept: no phone rings for a call that is over. 0: not at
+        /// all.
+        live call_seconds: Duration = Duration::from_secs(120),
     }
 }
 
 section! {
     /// The archive of messages that clients read on all their devices (XEP-0313).
     pub struct Archive in "archive" {
-        /// Archive messages, and let clients read their archives. Off until the other things that several devices of one
-        /// person need (carbons) are there as well. Turned off, what was archived stays where it is.
-        live enabled: bool = false,
+        /// Archive messages, and let clients read their archives. Turned off, what was archived stays where it is.
+        live enabled: bool = true,
         /// Whose messages are archived for a user who has not said anything else (XEP-0441): "always": everybody's;
         /// "roster": those of contacts; "never": nobody's.
         live default_preference: ArchivePolicy = ArchivePolicy::Always,
@@ -109,6 +114,15 @@ section! {
         live services: Vec<ExternalService> = Vec::new(),
         /// Seconds that credentials made with a `secret` are good for. A call that lasts longer ends then.
         live (60, 31_536_000) credential_seconds: u32 = 86_400,
+    }
+}
+
+section! {
+    /// Publish-subscribe (XEP-0060): the service at `pubsub.` and a domain. The nodes of accounts (XEP-0163: avatars,
+    /// bookmarks, keys for encryption) are not concerned.
+    pub struct Pubsub in "pubsub" {
+        /// Who may make nodes at the service: "admins": those in `admins`; "everybody": every account of this server.
+        live create: NodeCreation = NodeCreation::Admins,
     }
 }
 
@@ -198,6 +212,30 @@ impl Choice for ArchivePolicy {
 }
 
 impl Value for ArchivePolicy {
+    fn read(at: &Spanned<DeValue<'_>>, reading: &mut Reading<'_>) -> Option<Self> {
+        read_choice(at, reading)
+    }
+
+    fn show(&self) -> Toml {
+        show_choice(*self)
+    }
+}
+
+/// Who may make nodes at the publish-subscribe service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum NodeCreation {
+    /// The administrators.
+    #[default]
+    Admins,
+    /// Every account.
+    Everybody,
+}
+
+impl Choice for NodeCreation {
+    const ALL: &'static [(&'static str, Self)] = &[("admins", Self::Admins), ("everybody", Self::Everybody)];
+}
+
+impl Value for NodeCreation {
     fn read(at: &Spanned<DeValue<'_>>, reading: &mut Reading<'_>) -> Option<Self> {
         read_choice(at, reading)
     }

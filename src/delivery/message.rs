@@ -14,16 +14,17 @@
 //! A resource is *reachable* when it is available with a priority of zero or more. "Error" is `service-unavailable`;
 //! "kept" is stage Undelivered: the offline store, or the error if nothing keeps it.
 
-use super::offline;
+use super::{carbons, offline};
 use crate::account::resource::Bound;
-use crate::account::{Account, AccountState, Parcel};
+use crate::account::{Account, AccountState, Parcel, Replay};
 use crate::core::Core;
 use crate::extension::Received;
 use crate::hold::Hold;
-use crate::outbox::{Copies, Item};
+use crate::outbox::{Copies, Item, Receipt};
 use crate::router::bounce::bounce;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use xep_support::formats::delay;
 use xep_support::stanza::error::{Condition, StanzaError};
 use xep_support::stanza::{Facts, MessageType, Stanza};
 
@@ -166,24 +167,55 @@ fn carry_out(
     plan: &Plan,
 ) -> Option<(Parcel, StanzaError)> {
     if plan.behind {
-        return offline::queue_behind(core, account, state, parcel);
+        // What is parked comes here again.
+        let parks = matches!(state.offline.replay, Replay::Parking(_));
+        let due = if parks { None } else { carbons::due(account, state, &parcel, |b| takes_stored(state, b)) };
+        return carbons::send_unless_refused(due, offline::queue_behind(core, account, state, parcel));
     }
     let kind = parcel.stanza.message_type();
-    match plan.verdict {
+    let due = carbons::due(account, state, &parcel, |b| gets(&parcel, plan.verdict, b));
+    // The originals and the copies know of each other.
+    let copies = due.as_ref().filter(|_| ordered(kind)).map(|_| Copies::new(waits(&parcel).cloned()));
+    let left = match plan.verdict {
         Verdict::Resource => {
             let target = parcel.stanza.to().and_then(|to| state.resource(to.resource()?));
-            let pushed = target.is_some_and(|b| push(b, &parcel));
-            // A client that is being cut off for slowness is as good as gone.
-            if pushed { None } else { undelivered(core, account, state, kind, plan.reachable, parcel) }
+            let pushed = target.is_some_and(|b| push(b, &parcel, copies.as_ref()));
+            if pushed { None } else { Some(parcel) }
         }
-        Verdict::Reachable => match push_to_all(state, parcel) {
-            None => None,
-            Some(parcel) => offline::undelivered(core, account, state, parcel),
-        },
-        Verdict::Keep => offline::undelivered(core, account, state, parcel),
-        Verdict::Error => Some((parcel, unavailable())),
+        Verdict::Reachable => push_to_all(state, parcel, copies.clone()),
+        Verdict::Keep => Some(parcel),
+        Verdict::Error => return Some((parcel, unavailable())),
         Verdict::Ignore => None,
+    };
+    let refused = match left {
+        None => {
+            due.into_iter().for_each(|due| due.send(copies.as_ref()));
+            return None;
+        }
+        // A client that is being cut off for slowness is as good as gone.
+        Some(parcel) if plan.verdict == Verdict::Resource => {
+            undelivered(core, account, state, kind, plan.reachable, parcel)
+        }
+        Some(parcel) => offline::undelivered(core, account, state, parcel),
+    };
+    carbons::send_unless_refused(due, refused)
+}
+
+/// Does this resource get the message itself?
+fn gets(parcel: &Parcel, verdict: Verdict, bound: &Bound) -> bool {
+    match verdict {
+        Verdict::Resource => parcel.stanza.to().is_some_and(|to| to == bound.resource.jid.as_jid()),
+        // One that comes back gets it then.
+        Verdict::Reachable | Verdict::Keep => bound.takes_messages(),
+        Verdict::Error => true,
+        Verdict::Ignore => false,
     }
+}
+
+/// The same for a message that goes into the store while others are being handed out of it.
+fn takes_stored(state: &AccountState, bound: &Bound) -> bool {
+    bound.takes_messages() && bound.is_detached()
+        || state.reachable().last().is_some_and(|taker| Arc::ptr_eq(&taker.resource, &bound.resource))
 }
 
 /// Messages whose order matters and which may be in the store.
@@ -227,9 +259,12 @@ fn undelivered(
     }
 }
 
-fn push(bound: &Bound, parcel: &Parcel) -> bool {
-    let item = Item { extra: parcel.extra.clone(), ..Item::held(parcel.stanza.clone(), waits(parcel)) };
-    bound.resource.outbox.push(item).is_ok()
+fn push(bound: &Bound, parcel: &Parcel, copies: Option<&Arc<Copies>>) -> bool {
+    let item = match copies {
+        Some(copies) => Item::copy(parcel.stanza.clone(), copies.clone()),
+        None => Item::held(parcel.stanza.clone(), waits(parcel)),
+    };
+    bound.resource.outbox.push(Item { extra: parcel.extra.clone(), ..item }).is_ok()
 }
 
 /// Only for what would be kept does its sender wait until somebody has read it.
@@ -239,20 +274,31 @@ fn waits(parcel: &Parcel) -> Option<&Hold> {
 
 /// To every reachable resource; the parcel comes back if none could take it. Several copies know of each other: one that is
 /// not written goes another way only if no other one was.
-fn push_to_all(state: &AccountState, parcel: Parcel) -> Option<Parcel> {
+fn push_to_all(state: &AccountState, parcel: Parcel, copies: Option<Arc<Copies>>) -> Option<Parcel> {
     let mut reachable = state.reachable();
-    let first = reachable.next();
-    let (Some(first), second) = (first, reachable.next()) else { return Some(parcel) };
-    let Some(second) = second else {
-        return if push(first, &parcel) { None } else { Some(parcel) };
-    };
+    let (Some(first), second) = (reachable.next(), reachable.next()) else { return Some(parcel) };
+    let several = second.is_some() || missing(state, &parcel).next().is_some();
+    let copies = copies.or_else(|| several.then(|| Copies::new(waits(&parcel).cloned())));
     let mut pushed = false;
-    let copies = Copies::new(waits(&parcel).cloned());
-    for bound in [first, second].into_iter().chain(reachable) {
-        let item = Item { extra: parcel.extra.clone(), ..Item::copy(parcel.stanza.clone(), copies.clone()) };
-        pushed |= bound.resource.outbox.push(item).is_ok();
+    for bound in [first].into_iter().chain(second).chain(reachable) {
+        pushed |= push(bound, &parcel, copies.as_ref());
     }
-    if pushed { None } else { Some(parcel) }
+    if !pushed {
+        return Some(parcel);
+    }
+    let Some(copies) = copies else { return None };
+    for bound in missing(state, &parcel) {
+        // Its sender does not wait for it; if it never comes back, somebody else has it.
+        let receipt = Receipt::Unacked(copies.beyond());
+        bound.misses(Item { extra: parcel.extra.clone(), receipt, ..Item::plain(parcel.stanza.clone()) });
+    }
+    None
+}
+
+/// Resources without a connection that get what others are given when they come back (XEP-0198 §5).
+fn missing<'a>(state: &'a AccountState, parcel: &Parcel) -> impl Iterator<Item = &'a Bound> {
+    let kept = ordered(parcel.stanza.message_type()) && !is_fleeting(&parcel.stanza);
+    state.available().filter(move |b| kept && b.is_detached() && b.priority >= 0)
 }
 
 /// RFC 6121 §8.5.1: nobody of this name here.
@@ -278,7 +324,15 @@ pub fn redeliver_locked(
     }
     let may_wait = !is_fleeting(&parcel.stanza);
     let parcel = if state.offline.replay.is_live() || !may_wait {
-        push_to_all(state, parcel)?
+        let mut parcel = parcel;
+        if let Some(stamp_us) = parcel.stamp_us
+            && state.reachable().next().is_some()
+        {
+            let mut delay = String::new();
+            delay::write(&mut delay, Some(account.jid.domain()), stamp_us);
+            parcel.add(&delay);
+        }
+        push_to_all(state, parcel, None)?
     } else {
         // What is stored is older; what is parked is newer.
         parcel

@@ -6,6 +6,7 @@ pub mod registry;
 use crate::account::resource::Client;
 use crate::account::{Account, Parcel};
 use crate::core::Core;
+use crate::pubsub::{NodeEvent, Owner};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -159,6 +160,32 @@ pub type ReceiveHook =
 /// Stage Undelivered: called under the account's lock, so that the order of messages is kept; must not wait.
 pub type UndeliveredHook =
     Box<dyn Fn(&Arc<Core>, &Arc<Account>, &mut crate::account::AccountState, Parcel) -> Undelivered + Send + Sync>;
+
+/// Something has happened at a node (XEP-0060): durable, notified, not yet acknowledged. In the node's turn, so events of a
+/// node come in their order; must not wait. What a hook sets going reads the node again rather than trusting that nothing
+/// newer has happened.
+pub type NodeHook = Box<dyn Fn(&Arc<Core>, &NodeEvent<'_>) + Send + Sync>;
+
+/// A message to a service itself. `true`: it is taken care of.
+pub type ServiceHook = Box<dyn Fn(&Arc<Core>, &Parcel) -> bool + Send + Sync>;
+
+/// What is asked in service discovery (XEP-0030).
+pub struct DiscoAsk {
+    /// The server.
+    pub core: Arc<Core>,
+    /// The account or service that is asked. An account that is not there is asked in vain.
+    pub owner: Owner,
+    /// Who asks.
+    pub asker: Jid,
+    /// About which node; `None`: about the entity itself.
+    pub node: Option<String>,
+    /// Its items, rather than information.
+    pub items: bool,
+}
+
+/// Adds to what an account or service shows in service discovery: children for the answer. `None`: there is nothing of
+/// that name, or the asker may not see it.
+pub type DiscoHook = Box<dyn Fn(Arc<DiscoAsk>) -> BoxFuture<Result<Option<Vec<Element>>, StanzaError>> + Send + Sync>;
 
 /// Stages Available and Unavailable: a resource came (with its first available presence) or went.
 pub type ResourceHook = Box<dyn Fn(&Arc<Core>, &Client, &Stanza) + Send + Sync>;

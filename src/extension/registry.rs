@@ -1,9 +1,13 @@
 //! All declarations, frozen at start.
 
-use super::{About, Addressee, Extension, IqHandler, ReceiveHook, ResourceHook, SentHook, SubmitHook, UndeliveredHook};
+use super::{
+    About, Addressee, DiscoHook, Extension, IqHandler, NodeHook, ReceiveHook, ResourceHook, SentHook, ServiceHook,
+    SubmitHook, UndeliveredHook,
+};
 use crate::account::resource::Client;
 use crate::config::Config;
 use crate::core::Core;
+use crate::pubsub::NodeEvent;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use xep_support::formats::form::DataForm;
@@ -56,6 +60,9 @@ pub struct Registry {
     info_forms: Vec<InfoForm>,
     guarded: HashMap<&'static str, &'static str>,
     services: BTreeMap<&'static str, ServiceInfo>,
+    service_messages: HashMap<&'static str, ServiceHook>,
+    node_events: Vec<NodeHook>,
+    disco: Vec<DiscoHook>,
 }
 
 struct IqEntry {
@@ -118,6 +125,21 @@ impl Registry {
     /// What a service shows in service discovery.
     pub fn service(&self, prefix: &str) -> Option<&ServiceInfo> {
         self.services.get(prefix)
+    }
+
+    /// Who takes messages to a service.
+    pub fn service_messages(&self, prefix: &str) -> Option<&ServiceHook> {
+        self.service_messages.get(prefix)
+    }
+
+    /// Tells who wants to know what happens at nodes.
+    pub fn run_node_event(&self, core: &Arc<Core>, event: &NodeEvent<'_>) {
+        self.node_events.iter().for_each(|hook| hook(core, event));
+    }
+
+    /// Who adds to service discovery of accounts and services.
+    pub fn disco(&self) -> &[DiscoHook] {
+        &self.disco
     }
 
     /// Stage Submit.
@@ -221,6 +243,24 @@ impl Declare<'_> {
         let service = self.registry.services.entry(prefix).or_default();
         service.identities.extend(identity);
         service.features.extend(features);
+        self
+    }
+
+    /// Takes the messages to this service.
+    pub fn service_messages(&mut self, prefix: &'static str, hook: ServiceHook) -> &mut Self {
+        self.registry.service_messages.insert(prefix, hook);
+        self
+    }
+
+    /// Wants to know what happens at nodes (XEP-0060).
+    pub fn node_events(&mut self, hook: NodeHook) -> &mut Self {
+        self.registry.node_events.push(hook);
+        self
+    }
+
+    /// Adds to service discovery of accounts and services.
+    pub fn disco(&mut self, hook: DiscoHook) -> &mut Self {
+        self.registry.disco.push(hook);
         self
     }
 

@@ -3,6 +3,7 @@
 use super::route;
 use crate::account::Parcel;
 use crate::core::Core;
+use crate::delivery::carbons::{self, Way};
 use crate::storage;
 use std::sync::Arc;
 use xep_support::stanza::Kind;
@@ -27,7 +28,9 @@ pub fn bounce(core: &Arc<Core>, parcel: &Parcel, error: StanzaError) {
 
 fn deliver_reply(core: &Arc<Core>, parcel: &Parcel, reply: xep_support::stanza::Stanza) {
     // The sender's own acknowledgement waits until the error has reached it.
-    let reply = Parcel::new(Arc::new(reply), parcel.hold.clone());
+    let mut reply = Parcel::new(Arc::new(reply), parcel.hold.clone());
+    // XEP-0280 §6.1: who has no copy of the message gets none of the error.
+    reply.uncopied = parcel.uncopied || !carbons::is_eligible(&parcel.stanza, Way::Sent);
     if reply.stanza.kind() == Kind::Presence {
         return crate::delivery::presence::deliver(core, reply);
     }

@@ -43,6 +43,7 @@ pub fn route(core: &Arc<Core>, parcel: Parcel) {
             Kind::Presence => delivery::presence::deliver(core, parcel),
             Kind::Iq => iq_to_resource(core, parcel),
         },
+        Place::Service(prefix) if to_service(core, prefix, &parcel) => {}
         Place::Domain | Place::Service(_) => to_domain(core, parcel),
         Place::Remote => to_remote(core, parcel),
     }
@@ -94,6 +95,13 @@ fn may_ask(core: &Core, request: &Stanza, to: &Jid) -> bool {
     let Some(from) = request.from() else { return false };
     from.bare_str() == to.bare_str()
         || core.accounts.find(to.bare_str()).is_some_and(|a| a.lock().roster.subscription(from.bare_str()).from)
+}
+
+/// A message for a service that wants them: is it taken care of?
+fn to_service(core: &Arc<Core>, prefix: &str, parcel: &Parcel) -> bool {
+    parcel.stanza.kind() == Kind::Message
+        && parcel.stanza.to().is_some_and(Jid::is_domain)
+        && core.registry.service_messages(prefix).is_some_and(|hook| hook(core, parcel))
 }
 
 /// A stanza for a served domain or one of its services that no handler answers: IQ requests were answered before they came here.

@@ -20,6 +20,8 @@ mod lock;
 mod meta;
 mod offline;
 mod private;
+mod pubsub;
+mod pubsub_items;
 mod readers;
 mod roster;
 mod sqlite;
@@ -49,6 +51,8 @@ pub use self::{
     lock::{DirLock, LockError},
     offline::{OfflineInfo, OfflineMessage, OfflineRow, OfflineTotal, OfflineUsage},
     private::PrivateUsage,
+    pubsub::{NewNode, NodeRow, NodeSummary, SubscriptionRow},
+    pubsub_items::{Item, ItemPage, ItemQuery, LastItem, Room, Stored},
     roster::RosterRow,
     vcard::Vcard,
     writer::WriterStats,

@@ -77,6 +77,7 @@ pub(super) fn migrations() -> Migrator {
     let released = [
         (1, "init", include_str!("migrations/0001_init.sql")),
         (2, "archive", include_str!("migrations/0002_archive.sql")),
+        (3, "pubsub", include_str!("migrations/0003_pubsub.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)

@@ -74,6 +74,9 @@ async fn every_statement_can_be_prepared() {
         backup::STATEMENTS,
         archive::STATEMENTS,
         archive_search::STATEMENTS,
+        pubsub::STATEMENTS,
+        pubsub_items::STATEMENTS,
+        &pubsub_items::statements(),
     ];
     for sql in files.concat().into_iter().chain(batch::statements()).chain(archive::statements()) {
         if let Err(error) = (&mut connection).prepare(sql.into_sql_str()).await {

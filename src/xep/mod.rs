@@ -1,14 +1,17 @@
 //! Behaviour by extension: a file each. Nothing outside names them but `catalogue.rs`.
 
+pub mod carbons;
 pub mod contact;
 pub mod disco;
 pub mod external_services;
 pub mod jid_escaping;
+pub mod jingle_message;
 pub mod last_activity;
 pub mod mam;
 pub mod offline;
 pub mod ping;
 pub mod private;
+pub mod pubsub;
 pub mod register;
 pub mod session;
 pub mod stanza_id;

@@ -8,6 +8,7 @@ use crate::account::replay::HandOut;
 use crate::account::resource::{Client, Resource};
 use crate::account::{Account, AccountState, Parcel, Replay};
 use crate::clock;
+use crate::config::Offline as OfflineSettings;
 use crate::core::Core;
 use crate::delivery::message;
 use crate::extension::{About, Declare, Extension, Undelivered};
@@ -60,10 +61,16 @@ fn keep(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, mut 
         return Undelivered::Dropped(reason);
     }
     let Some(id) = account.id else { return Undelivered::Pass(parcel) };
-    let (messages_max, bytes_max, expire_days) = {
+    let (messages_max, bytes_max, kept_us) = {
         let offline = &core.config().offline;
-        (offline.messages_max, offline.bytes_max, offline.expire_days)
+        let days = offline.expire_days;
+        let expires = (days > 0).then(|| i64::from(days) * MICROS_PER_DAY);
+        let call = is_about_call(&parcel.stanza).then(|| call_us(offline));
+        (offline.messages_max, offline.bytes_max, call.into_iter().chain(expires).min())
     };
+    if kept_us == Some(0) {
+        return Undelivered::Dropped("a call");
+    }
     let text = text(&mut parcel);
     let bytes = text.len();
     if state.offline.messages >= messages_max || state.offline.bytes + bytes > bytes_max {
@@ -74,8 +81,8 @@ fn keep(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, mut 
     state.offline.bytes += bytes;
     state.offline.uncommitted += 1;
     state.offline.stored = state.offline.stored.wrapping_add(1);
-    let stamp_us = clock::now_micros();
-    let expires_us = (expire_days > 0).then(|| stamp_us + i64::from(expire_days) * MICROS_PER_DAY);
+    let stamp_us = parcel.stamp_us.unwrap_or_else(clock::now_micros);
+    let expires_us = kept_us.map(|kept_us| stamp_us.saturating_add(kept_us));
     let row = OfflineRow { account: id, stamp_us, expires_us, stanza: text };
     let (core2, account2) = (core.clone(), account.clone());
     let done = move |stored: Result<(), Error>| match stored {
@@ -90,6 +97,17 @@ fn keep(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, mut 
     };
     core.storage.offline_store(row, Box::new(done));
     Undelivered::Kept
+}
+
+/// Is it only about a call, which rings now or never (XEP-0353)?
+fn is_about_call(stanza: &Stanza) -> bool {
+    let facts = stanza.facts();
+    facts.contains(Facts::JINGLE_MESSAGE) && !facts.intersects(Facts::BODY | Facts::ENCRYPTED)
+}
+
+/// How long what is said about a call is kept.
+fn call_us(offline: &OfflineSettings) -> i64 {
+    i64::try_from(offline.call_seconds.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// As it will be handed out, but for the delay: with the stanza-id, so that a client which has read its archive meanwhile
@@ -279,6 +297,7 @@ impl HandingOut {
     fn push(&mut self, target: &Arc<Resource>, messages: Vec<OfflineMessage>) -> Page {
         let handed = HandOut::new(self.account.clone(), self.core.storage.clone());
         let mut page = Page { handed, rows: 0, read: messages.len() };
+        let calls_after_us = clock::now_micros().saturating_sub(call_us(&self.core.config().offline));
         let mut items = Vec::with_capacity(messages.len());
         for row in messages {
             let Ok(stanza) = Stanza::parse(row.stanza.as_bytes(), &StreamContext::stored()) else {
@@ -286,6 +305,10 @@ impl HandingOut {
                 items.push((row.id, None));
                 continue;
             };
+            if is_about_call(&stanza) && row.stamp_us < calls_after_us {
+                items.push((row.id, None));
+                continue;
+            }
             let mut stamp = String::with_capacity(128);
             delay::write(&mut stamp, Some(self.account.jid.domain()), row.stamp_us);
             let extra = Some(stamp.into());

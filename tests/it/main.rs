@@ -4,6 +4,7 @@
 mod support;
 
 mod bind;
+mod carbons;
 mod durability;
 mod iq;
 mod limits;

@@ -3,6 +3,7 @@
 use crate::support::{Client, TestServer};
 
 mod detached;
+mod missed;
 
 const SM: &str = "urn:xmpp:sm:3";
 
@@ -234,8 +235,9 @@ fn an_orderly_end_is_an_end() {
     juliet.close();
     let mut juliet = again(&server, "juliet");
     juliet.send(&format!("<resume xmlns='urn:xmpp:sm:3' previd='{id}' h='0'/>"));
-    juliet
-        .expect("<failed xmlns='urn:xmpp:sm:3'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
+    juliet.expect(
+        "<failed xmlns='urn:xmpp:sm:3' h='0'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>",
+    );
     juliet.bind("balcony");
     juliet.send("<presence/>");
     juliet.expect("<presence from='{juliet}' to='{juliet}'/>");

@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 9] = [
         "clock", "close", "limits", "net", "sasl", "config", "log", "storage", "apply", "attempts", "hold", "hosts",
         "requests",
     ],
-    &["account", "outbox"],
+    &["account", "outbox", "pubsub"],
     &["core", "extension"],
     &["delivery", "router"],
     &["im", "ops", "xep"],

@@ -79,6 +79,8 @@ impl Session {
     pub(super) fn count_handled(&mut self) {
         if let Some(ack) = self.ack_mut() {
             ack.handled = ack.handled.wrapping_add(1);
+            let handled = ack.handled;
+            self.client.pending.begin(handled);
         }
     }
 
@@ -141,10 +143,11 @@ impl Session {
         out.clear();
         self.say_into(out);
         let Some(ack) = self.ack_mut() else { return Ok(()) };
+        let now_us = clock::now_micros();
         for item in items.drain(..) {
             let extra = item.extra.as_deref().unwrap_or_default().as_bytes();
             item.stanza.write(out, &Print { to: item.to.as_ref(), xmlns: None, extra });
-            ack.note_sent(item);
+            ack.note_sent(item, now_us);
         }
         if ack.take_request(idle, clock::monotonic_seconds()) {
             write_request(out);

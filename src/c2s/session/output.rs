@@ -182,7 +182,7 @@ fn settle(items: impl Iterator<Item = Item>) {
             Receipt::None | Receipt::Hold(_) => {}
             Receipt::Copy(copies) => copies.written(),
             Receipt::Row(row) => row.written(&mut rows),
-            Receipt::Unacked(fate) => fate.acknowledged(),
+            Receipt::Unacked(share) => share.acknowledged(),
         }
     }
     if let Some(rows) = rows {

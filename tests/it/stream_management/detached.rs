@@ -29,7 +29,7 @@ fn managed(server: &TestServer, resource: &str) -> Client {
     juliet
 }
 
-fn next_stanza(client: &mut Client) -> El {
+pub(super) fn next_stanza(client: &mut Client) -> El {
     loop {
         let el = client.next();
         if !el.is("r", SM) {
@@ -54,7 +54,7 @@ fn take_acknowledging(client: &mut Client, h: &mut u32, count: usize) -> Vec<usi
 }
 
 /// Waits until so many of juliet's sessions are bound and this one of them has no connection.
-fn until(server: &TestServer, bound: usize, detached: usize) {
+pub(super) fn until(server: &TestServer, bound: usize, detached: usize) {
     let begun = Instant::now();
     loop {
         let is = server.server().core().accounts.find("juliet@im.example").map_or((0, 0), |account| {
@@ -69,21 +69,21 @@ fn until(server: &TestServer, bound: usize, detached: usize) {
     }
 }
 
-fn lose(server: &TestServer, client: Client, bound: usize) -> String {
+pub(super) fn lose(server: &TestServer, client: Client, bound: usize) -> String {
     let id = client.var("sm");
     drop(client);
     until(server, bound, 1);
     id
 }
 
-fn resume(server: &TestServer, id: &str, h: u32) -> Client {
+pub(super) fn resume(server: &TestServer, id: &str, h: u32) -> Client {
     let mut juliet = again(server, "juliet");
     juliet.send(&format!("<resume xmlns='urn:xmpp:sm:3' previd='{id}' h='{h}'/>"));
     juliet.expect(&format!("<resumed xmlns='urn:xmpp:sm:3' previd='{id}' h='{{any}}'/>"));
     juliet
 }
 
-fn stored(server: &TestServer) -> u64 {
+pub(super) fn stored(server: &TestServer) -> u64 {
     let storage = &server.server().core().storage;
     server.runtime().block_on(async {
         let account = storage.account("juliet@im.example").await.unwrap().unwrap().account;
@@ -247,8 +247,9 @@ fn an_operator_ends_it_at_once() {
     until(&server, 0, 0);
     let mut juliet = again(&server, "juliet");
     juliet.send(&format!("<resume xmlns='urn:xmpp:sm:3' previd='{id}' h='0'/>"));
-    juliet
-        .expect("<failed xmlns='urn:xmpp:sm:3'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
+    juliet.expect(
+        "<failed xmlns='urn:xmpp:sm:3' h='0'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>",
+    );
 }
 
 #[test]

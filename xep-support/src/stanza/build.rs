@@ -1,7 +1,7 @@
 //! Stanzas the server makes itself.
 
 use super::error::StanzaError;
-use super::{Index, IqType, Kind, MessageType, PresenceType, Stanza};
+use super::{Facts, Index, IqType, Kind, MessageType, PresenceType, Print, Span, Stanza};
 use crate::jid::Jid;
 use crate::ns;
 use crate::xml::element::Element;
@@ -50,6 +50,48 @@ impl Stanza {
         stanza
     }
 
+    /// A message of the same type around another one (XEP-0297), within an element that says why. `extra` is checked XML
+    /// that goes behind the children of the one forwarded. It has no children for who looks, but the facts of what it
+    /// carries.
+    #[must_use]
+    pub fn forwarding(original: &Self, from: &Jid, (name, ns): (&str, &str), extra: &str) -> Self {
+        let kind = original.message_type();
+        let mut text = String::with_capacity(original.size() + extra.len() + 320);
+        text.push_str("<message");
+        let mut index = Index::around(0, 0);
+        if kind != MessageType::Normal {
+            let start = text.len() + 1;
+            push_attr(&mut text, "type", kind.as_str());
+            index.kind = Span::new(text.len() - 1 - kind.as_str().len(), text.len() - 1);
+            index.attrs.push(Span::new(start, text.len()));
+        }
+        text.push('>');
+        let start = text.len();
+        push_start(&mut text, name, ns);
+        push_start(&mut text, "forwarded", ns::FORWARD);
+        let mut forwarded = text.into_bytes();
+        // XEP-0297 §3.2 rule 3.
+        original.write(&mut forwarded, &Print { to: None, xmlns: Some(ns::CLIENT), extra: extra.as_bytes() });
+        let mut text = String::from_utf8(forwarded).expect("made of strings");
+        text.push_str("</forwarded></");
+        text.push_str(name);
+        text.push('>');
+        index.inner = Span::new(start, text.len());
+        index.facts = original.facts() | Facts::of(name, ns);
+        text.push_str("</message>");
+        let mut stanza = Self::assemble(Kind::Message, text.into_boxed_str(), index);
+        stanza.from = Some(from.clone());
+        stanza
+    }
+
+    /// The message that such a one was made around.
+    #[must_use]
+    pub fn forwarded(&self) -> Option<Self> {
+        let element = self.to_element();
+        let forwarded = element.child_elements().find_map(|why| why.find("forwarded", ns::FORWARD))?;
+        Self::from_element(forwarded.find("message", ns::CLIENT)?).ok()
+    }
+
     /// Presence without children.
     #[must_use]
     pub fn presence(kind: PresenceType, from: Option<&Jid>, to: Option<&Jid>) -> Self {
@@ -77,6 +119,13 @@ impl Stanza {
         error.write(&mut inner);
         Some(build(self.kind, Some("error"), self.id().as_deref(), self.to(), self.from(), &inner))
     }
+}
+
+fn push_start(out: &mut String, name: &str, ns: &str) {
+    out.push('<');
+    out.push_str(name);
+    push_attr(out, "xmlns", ns);
+    out.push('>');
 }
 
 fn inner(children: impl IntoIterator<Item = Element>) -> String {

@@ -434,6 +434,35 @@ fn check_frame(frame: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// XEP-0297: the original is there as it was, in its namespace, and can be had again.
+#[test]
+fn forwarding_a_message() {
+    let rows = [
+        ("<message id='1' type='chat' to='c@d/e'><body>hi</body></message>", " type='chat'", " id='1' type='chat'"),
+        ("<message to='c@d/e' xml:lang='en'><body>hi</body></message>", "", " xml:lang='en'"),
+        ("<message type='unheard-of' to='c@d/e'><body>hi</body></message>", "", " type='unheard-of'"),
+    ];
+    for (xml, outer, attrs) in rows {
+        let mut original = parse(xml);
+        original.set_from(Jid::parse("a@b/'").expect("a JID"));
+        let bare = Jid::parse("c@d").expect("a JID");
+        let carbon = Stanza::forwarding(&original, &bare, ("received", ns::CARBONS), "<x xmlns='urn:x'/>");
+        assert_eq!(carbon.message_type(), original.message_type());
+        assert_eq!(carbon.facts(), original.facts() | Facts::CARBON);
+        let text = format!(
+            "<message from='c@d'{outer}><received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>\
+             <message xmlns='jabber:client' from='a@b/&apos;' to='c@d/e'{attrs}><body>hi</body><x xmlns='urn:x'/>\
+             </message></forwarded></received></message>"
+        );
+        assert_eq!(carbon.to_xml(), text);
+        assert_eq!(parse(&text).message_type(), original.message_type());
+        let again = carbon.forwarded().expect("the original");
+        assert_eq!((again.from(), again.to(), again.id()), (original.from(), original.to(), original.id()));
+        assert!(again.has_child("body", ns::CLIENT) && again.has_child("x", "urn:x"));
+        assert!(original.forwarded().is_none());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 

@@ -1,0 +1,62 @@
+//! XEP-0280: a client says that it wants copies of what its user's other clients send and receive. What is copied, and to
+//! whom: `delivery/carbons.rs`.
+//!
+//! Copies are told from others by their sender, the own bare JID, which no client can be. What a client puts into a message
+//! to make it look like a copy is taken out all the same.
+
+use crate::account::Account;
+use crate::account::resource::Resource;
+use crate::core::Core;
+use crate::delivery::carbons;
+use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall};
+use std::sync::Arc;
+use xep_support::ns;
+use xep_support::stanza::error::{Condition, StanzaError};
+use xep_support::stanza::{Facts, IqType, Stanza};
+
+/// Carbon copies.
+pub struct Carbons;
+
+impl Extension for Carbons {
+    fn about(&self) -> About {
+        About::new("XEP-0280", "Message Carbons", "1.0.1")
+    }
+
+    fn declare(self: Arc<Self>, d: &mut Declare<'_>) {
+        for feature in [ns::CARBONS, ns::CARBONS_RULES] {
+            d.server_feature(feature).account_feature(feature);
+        }
+        for (name, on) in [("enable", true), ("disable", false)] {
+            let set = move |call: IqCall<'_>| {
+                switch(&call.client.account, &call.client.resource, on);
+                Answer::ok()
+            };
+            // §5: nobody else's.
+            let refuse = |_: IqCall<'_>| Answer::error(StanzaError::new(Condition::NotAllowed));
+            d.iq(Addressee::OwnAccount, IqType::Set, (name, ns::CARBONS), set);
+            d.iq(Addressee::OtherAccount, IqType::Set, (name, ns::CARBONS), refuse);
+        }
+        d.submit(Box::new(strip)).sent(Box::new(|_, client, state, parcel| {
+            carbons::copy_sent(&client.account, state, &client.resource, parcel);
+            Ok(())
+        }));
+    }
+}
+
+/// §4, for a resource that says so while it is bound (XEP-0386).
+pub fn enable(account: &Account, resource: &Arc<Resource>) {
+    switch(account, resource, true);
+}
+
+fn switch(account: &Account, resource: &Arc<Resource>, on: bool) {
+    if let Some(bound) = account.lock().bound(resource) {
+        bound.carbons = on;
+    }
+}
+
+fn strip(_: &Core, _: &crate::account::resource::Client, stanza: &mut Stanza) -> Result<(), StanzaError> {
+    if stanza.facts().contains(Facts::CARBON) {
+        stanza.retain_children(|child| !(child.is("sent", ns::CARBONS) || child.is("received", ns::CARBONS)));
+    }
+    Ok(())
+}
