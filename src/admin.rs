@@ -7,6 +7,7 @@ mod archive;
 mod invites;
 mod offline;
 pub mod protocol;
+mod push;
 mod reload;
 mod rosters;
 mod rows;
@@ -160,6 +161,11 @@ impl Admin {
             Request::ArchiveShow(asked) => archive::show(core, &asked).await,
             Request::ArchiveExport(asked) => archive::export(core, &asked).await,
             Request::ArchivePurge(asked) => archive::purge(core, &asked).await,
+            Request::PushList { jid, after } => push::list(core, jid.as_deref(), &after).await,
+            Request::PushTest { jid } => {
+                self.need_running()?;
+                push::test(core, &jid).await
+            }
             Request::InviteCreate { domain, days, uses } => invites::create(core, domain, days, uses).await,
             Request::InviteList => invites::list(core).await,
             Request::InviteRevoke { code } => invites::revoke(core, &code).await,

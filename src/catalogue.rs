@@ -10,6 +10,8 @@ pub fn extensions() -> Vec<Arc<dyn Extension>> {
         Arc::new(im::roster::RosterManagement),
         Arc::new(xep::session::LegacySession),
         Arc::new(xep::disco::Discovery),
+        Arc::new(xep::caps::EntityCapabilities),
+        Arc::new(xep::caps::EntityCapabilities2),
         Arc::new(xep::contact::ContactAddresses),
         Arc::new(xep::external_services::ExternalServices),
         Arc::new(xep::jid_escaping::JidEscaping),
@@ -27,9 +29,17 @@ pub fn extensions() -> Vec<Arc<dyn Extension>> {
         Arc::new(xep::mam::retract::Retraction),
         Arc::new(xep::mam::search::FullText),
         Arc::new(xep::offline::Offline),
+        Arc::new(xep::push::PushNotifications),
         Arc::new(xep::stream_management::StreamManagement),
         // Behind everything that may refuse a message or gives it an id.
         Arc::new(xep::carbons::Carbons),
         Arc::new(xep::jingle_message::JingleMessages),
+        Arc::new(xep::sasl2::ExtensibleSasl),
+        Arc::new(xep::sasl2::Bind2),
+        Arc::new(xep::sasl2::FastTokens),
+        Arc::new(xep::sasl2::UpgradeTasks),
+        Arc::new(xep::sasl2::Pipelining),
+        Arc::new(xep::sasl2::TlsVersionProtection),
+        Arc::new(xep::client_access::ClientAccess),
     ]
 }

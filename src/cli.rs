@@ -10,6 +10,7 @@ mod command;
 pub mod config_cmd;
 mod link;
 mod print;
+mod push;
 mod restore;
 mod serve;
 mod start_error;

@@ -38,6 +38,8 @@ pub enum CloseReason {
     AccountGone,
     /// Its password was changed elsewhere.
     PasswordChanged,
+    /// Its access was revoked (XEP-0494).
+    Revoked,
     /// The server stops.
     Shutdown,
     /// A defect of ours; only this connection ends.
@@ -62,6 +64,7 @@ impl CloseReason {
             Self::Kicked => (StreamCondition::PolicyViolation, "session ended by an administrator"),
             Self::AccountGone => (StreamCondition::NotAuthorized, "account removed"),
             Self::PasswordChanged => (StreamCondition::Reset, "the password was changed"),
+            Self::Revoked => (StreamCondition::NotAuthorized, "this device was logged out"),
             Self::Shutdown => (StreamCondition::SystemShutdown, "the server is going down"),
             Self::Internal => (StreamCondition::InternalServerError, ""),
         })
@@ -84,6 +87,7 @@ impl CloseReason {
             Self::Kicked => "kicked",
             Self::AccountGone => "account-gone",
             Self::PasswordChanged => "password-changed",
+            Self::Revoked => "revoked",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal",
         }

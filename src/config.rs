@@ -29,7 +29,7 @@ pub use self::{
     problem::{ConfigErrors, Place, Problem},
     reader::Origin,
     sections::{
-        Archive, ArchivePolicy, Auth, C2s, Contact, External, Log, LogFormat, NodeCreation, Offline, Pubsub,
+        Archive, ArchivePolicy, Auth, C2s, Contact, External, Log, LogFormat, NodeCreation, Offline, Pubsub, Push,
         Registration, RegistrationMode, Software, StorageConfig, Tls,
     },
     value::Certificate,
@@ -64,6 +64,8 @@ section! {
         offline: Offline,
         /// Section `[archive]`.
         archive: Archive,
+        /// Section `[push]`.
+        push: Push,
         /// Section `[external]`.
         external: External,
         /// Section `[pubsub]`.

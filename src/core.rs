@@ -1,5 +1,7 @@
 //! What all parts of a running server share.
 
+use crate::account::capabilities::Capabilities;
+use crate::account::push::PushLog;
 use crate::account::resumable::ResumeTable;
 use crate::account::table::AccountTable;
 use crate::clock;
@@ -8,13 +10,12 @@ use crate::extension::registry::Registry;
 use crate::hosts::Hosts;
 use crate::pubsub::Nodes;
 use crate::requests::Requests;
-use crate::sasl::Decoy;
+use crate::sasl::{Decoy, DeviceSecret};
 use crate::storage::Storage;
 use arc_swap::{ArcSwap, Guard};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::task::TaskTracker;
-use xep_support::jid::BareJid;
 
 /// The running server, as the handlers of stanzas see it.
 pub struct Core {
@@ -34,13 +35,19 @@ pub struct Core {
     pub registry: Registry,
     /// What unknown users are answered with.
     pub decoy: Arc<Decoy>,
+    /// What the tokens of devices are derived from (XEP-0484).
+    pub device_secret: DeviceSecret,
     /// Failed logins and registrations, by address and account.
     pub attempts: crate::attempts::Attempts,
+    /// What became of the last push notifications.
+    pub push_log: PushLog,
     /// IQ requests of our own that wait for an answer.
     pub requests: Requests,
+    /// What clients can do, by the hash in their presence.
+    pub capabilities: Capabilities,
     /// Work that a stop waits for although no session does any more.
     pub work: TaskTracker,
-    /// Accounts whose password has just changed.
+    /// Accounts whose password has just changed, and devices that were just revoked.
     pub changed: RecentChanges,
     /// Counters for operators.
     pub counters: Counters,
@@ -91,6 +98,11 @@ pub struct LogGate {
 const LOG_GATE_MS: u64 = 10_000;
 
 impl LogGate {
+    /// Nothing noted yet.
+    pub const fn new() -> Self {
+        Self { next_ms: AtomicU64::new(0), count: AtomicU64::new(0) }
+    }
+
     /// Notes one case, and calls `log` with the number of cases if it is time.
     pub fn note(&self, log: impl FnOnce(u64)) {
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -103,28 +115,28 @@ impl LogGate {
     }
 }
 
-/// Accounts whose password was changed a short while ago. A login that began before the change must not succeed after it,
+/// Accounts whose password was changed a short while ago, and devices that were revoked. A login that began before the change must not succeed after it,
 /// and looking at the database again at each login would be dear.
 #[derive(Default)]
 pub struct RecentChanges {
-    changes: Mutex<Vec<(BareJid, u64)>>,
+    changes: Mutex<Vec<(Box<str>, u64)>>,
 }
 
 /// A negotiation is over after this time, whatever happens.
 const RECENT_MS: u64 = 15 * 60 * 1000;
 
 impl RecentChanges {
-    /// The password of this account changes now.
-    pub fn note(&self, account: &BareJid) {
+    /// The password of this account, or the access of this device of it, changes now.
+    pub fn note(&self, subject: &str) {
         let now = clock::monotonic_ms();
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.retain(|(jid, at)| now.saturating_sub(*at) < RECENT_MS && jid != account);
-        changes.push((account.clone(), now));
+        changes.retain(|(known, at)| now.saturating_sub(*at) < RECENT_MS && **known != *subject);
+        changes.push((subject.into(), now));
     }
 
     /// Has it changed since?
-    pub fn since(&self, account: &BareJid, since_ms: u64) -> bool {
+    pub fn since(&self, subject: &str, since_ms: u64) -> bool {
         let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.iter().any(|(jid, at)| jid == account && *at >= since_ms)
+        changes.iter().any(|(known, at)| **known == *subject && *at >= since_ms)
     }
 }

@@ -34,6 +34,7 @@ pub async fn run(core: Arc<Core>, certs: Arc<CertStore>, mut stopping: watch::Re
         core.accounts.sweep(clock::monotonic_seconds().saturating_sub(ACCOUNT_IDLE_SECONDS), cached_max);
         if turn % EXPIRE_TURNS == 0 && !clock.has_jumped() {
             expire(&core).await;
+            forget_devices(&core).await;
         }
         if turn % CERTIFICATE_TURNS == 0 {
             mention_old_certificates(&certs);
@@ -49,6 +50,20 @@ async fn expire(core: &Arc<Core>) {
         Err(error) => tracing::error!(%error, "expired offline messages not deleted"),
     }
 }
+
+/// Tokens of the past, and devices nobody has seen for long.
+async fn forget_devices(core: &Core) {
+    let now_us = clock::now_micros();
+    let before_us = now_us - i64::from(core.config().auth.device_days) * MICROS_PER_DAY;
+    match core.storage.devices_expire(now_us - TOKEN_REMEMBERED_US, before_us).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "devices not seen for long forgotten"),
+        Err(error) => tracing::error!(%error, "old devices not forgotten"),
+    }
+}
+
+/// So long a token that has ended is still recognised, and its client told why it does not get in.
+const TOKEN_REMEMBERED_US: i64 = 7 * MICROS_PER_DAY;
 
 fn mention_old_certificates(certs: &CertStore) {
     let now_s = clock::now_micros() / 1_000_000;

@@ -73,6 +73,12 @@ section! {
         /// Addresses outside the roster that one session has sent presence to and that must hear of its end.
         live directed_presence_max: usize = 1_000,
 
+        /// Capabilities of clients that are remembered (XEP-0115), one entry for each version of each program; those nobody
+        /// has used for the longest time go first, and are asked for again.
+        live caps_known_max: usize = 10_000,
+        /// Clients that are asked for their capabilities at a time; others wait for their turn.
+        restart (1, 10_000) caps_questions_max: usize = 200,
+
         /// Contacts in one roster; more are refused with resource-constraint.
         live roster_items_max: usize = 2_000,
         /// Bytes of all contacts of one account, as they are sent: a roster goes out as one stanza, so this must be well
@@ -144,6 +150,17 @@ section! {
         live pubsub_page_bytes_max: usize = 1024 * 1024,
         /// Nodes, affiliations and subscriptions kept in memory for the next request.
         live pubsub_cached_max: usize = 20_000,
+        /// Registrations with push services of one account (XEP-0357); the next one takes the place of the oldest.
+        live push_registrations_max: usize = 16,
+        /// Bytes of the options a client wants sent with each notification; more are refused.
+        live push_options_bytes_max: usize = 4 * 1024,
+        /// Notifications in a row that may fail for the time being before the registration is removed. An error that
+        /// will not go away removes it at once.
+        live push_failures_max: usize = 16,
+        /// Seconds a push service has for its answer.
+        live push_answer_seconds_max: Duration = Duration::from_secs(30),
+        /// Seconds between two notifications for one registration, unless somebody calls.
+        live (0, 3_600) push_pause_seconds: Duration = Duration::from_secs(1),
 
         /// Failed logins from one address within the window; then every attempt from it fails. No exemption.
         live failed_logins_per_address_max: usize = 30,
@@ -161,6 +178,10 @@ section! {
         restart (1, 256) password_hashes_max: usize = 2,
         /// Accounts made from one address within an hour.
         live registrations_per_address_per_hour_max: usize = 5,
+        /// Devices remembered for one account, with their tokens (XEP-0484); those not seen for longest make room.
+        live (1, 10_000) devices_per_account_max: usize = 50,
+        /// Bytes of the name of a device or its software; the rest is cut off.
+        live (0, 10_000) device_text_bytes_max: usize = 256,
         /// Invitations that have not been used yet.
         live invites_pending_max: usize = 1_000,
 

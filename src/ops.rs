@@ -1,6 +1,8 @@
 //! What is done to whole accounts: made, given a password, removed. Clients ask for it by XEP-0077, operators by the
 //! command line; both come here.
 
+pub mod devices;
+
 use crate::account::Account;
 use crate::account::resource::Resource;
 use crate::account::roster::Subscription;
@@ -139,7 +141,12 @@ pub async fn exists(core: &Core, jid: &BareJid) -> Result<bool, OpError> {
 /// Keys for a password, with the rounds that the settings ask for now.
 async fn derive(core: &Core, password: String) -> Result<Vec<Credential>, OpError> {
     let iterations = core.config().auth.scram_iterations;
-    let Credentials { sha1, sha256 } = Credentials::derive_off_thread(password, iterations).await?;
+    Ok(stored_keys(Credentials::derive_off_thread(password, iterations).await?))
+}
+
+/// Keys as they are stored.
+pub fn stored_keys(keys: Credentials) -> Vec<Credential> {
+    let Credentials { sha1, sha256 } = keys;
     let both = [(ScramHash::Sha1, sha1), (ScramHash::Sha256, sha256)];
     let credential = |(hash, key): (ScramHash, Option<crate::sasl::StoredKey>)| {
         let key = key?;
@@ -151,7 +158,7 @@ async fn derive(core: &Core, password: String) -> Result<Vec<Credential>, OpErro
             server_key: key.server_key,
         })
     };
-    Ok(both.into_iter().filter_map(credential).collect())
+    both.into_iter().filter_map(credential).collect()
 }
 
 /// Replaces the password. Every session of the account ends, except the one that asked for it.
@@ -168,7 +175,7 @@ pub async fn set_password(
         storage::Error::NotFound => OpError::NotFound,
         error => OpError::Storage(error),
     })?;
-    core.changed.note(jid);
+    core.changed.note(jid.as_str());
     tracing::info!(account = %jid, "password changed");
     end_sessions(&account, keep, CloseReason::PasswordChanged);
     Ok(())

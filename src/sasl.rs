@@ -1,24 +1,28 @@
 //! Authentication (RFC 4422): what a stream may offer, the server side of one exchange, and the keys behind it.
 //!
 //! rsasl is the framework (sessions, PLAIN, ANONYMOUS); the SCRAM mechanisms registered in it are our own (RFC 5802,
-//! RFC 7677, RFC 9266, XEP-0474), because every byte of them comes from strangers. Nothing here knows XML, base64
+//! RFC 7677, RFC 9266, XEP-0474, XEP-0515), because every byte of them comes from strangers. Nothing here knows XML, base64
 //! wrapping, storage or JIDs: the stream layer translates, looks accounts up between two steps, and decides who may
 //! act as whom.
 
 mod credentials;
 mod exchange;
 mod failure;
+mod fast;
 mod framework;
 mod hash;
 mod mechanism;
 mod scram;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 pub use credentials::{Credentials, Decoy, DeriveError, StoredKey, limit_hashing};
 pub use exchange::{Exchange, Step, Success};
 pub use failure::Failure;
+pub use fast::{DEVICE_SECRET_BYTES, DeviceSecret, FastMechanism, TOKEN_NONCE_BYTES, TokenProof};
 pub use mechanism::{BindingType, ChannelBindings, Mechanism, MechanismList, Offer, OfferContext};
+pub use upgrade::UpgradeTask;
 
 /// Longest message of a client, after base64. Two names in their most escaped form, a nonce and channel binding data
 /// need a quarter of it.

@@ -1,5 +1,9 @@
 //! Builds everything from the settings in one visible order, runs it, and takes it down in the opposite order.
 
+mod secrets;
+
+use crate::account::capabilities::Capabilities;
+use crate::account::push::PushLog;
 use crate::account::resumable::ResumeTable;
 use crate::account::table::AccountTable;
 use crate::admin::{Admin, Rereading, Running, Stopping};
@@ -53,6 +57,9 @@ pub enum StartError {
     /// The socket for `magpie` commands.
     #[error("control socket {}: {}", .0.display(), .1)]
     Control(PathBuf, io::Error),
+    /// The secret that tokens are derived from.
+    #[error("secret of the devices {}: {}", .0.display(), .1)]
+    DeviceSecret(PathBuf, io::Error),
     /// No randomness for the server's secret.
     #[error("no random numbers from the system")]
     Random,
@@ -89,7 +96,7 @@ impl Base {
         let no_storage = |e| StartError::Storage(config.database_path(), e);
         let storage = Storage::open(apply::storage_options(&config)).await.map_err(no_storage)?;
         limit_hashing(config.limits.password_hashes_max);
-        let decoy = Decoy::new(secret(&storage).await?, config.auth.scram_iterations);
+        let decoy = Decoy::new(secrets::decoy(&storage).await?, config.auth.scram_iterations);
         let core = Arc::new(Core {
             hosts,
             accounts: AccountTable::new(storage.clone()),
@@ -97,8 +104,11 @@ impl Base {
             nodes: Nodes::default(),
             storage,
             registry,
+            push_log: PushLog::default(),
             requests: Requests::default(),
+            capabilities: Capabilities::new(config.limits.caps_questions_max),
             decoy: Arc::new(decoy),
+            device_secret: secrets::device(&config.data_dir)?,
             attempts: Attempts::default(),
             work: TaskTracker::new(),
             changed: RecentChanges::default(),
@@ -272,18 +282,6 @@ fn domains(config: &Config) -> Result<Vec<Jid>, StartError> {
         Ok(jid)
     };
     config.domains.iter().map(parse).collect()
-}
-
-/// What fake salts are made from; made once, kept for ever.
-async fn secret(storage: &Storage) -> Result<Vec<u8>, StartError> {
-    const KEY: &str = "secret";
-    let failed = |e| StartError::Storage(storage.path().to_owned(), e);
-    if let Some(secret) = storage.meta_get(KEY).await.map_err(failed)? {
-        return Ok(secret);
-    }
-    let mut fresh = vec![0; 32];
-    getrandom::fill(&mut fresh).map_err(|_| StartError::Random)?;
-    storage.meta_init(KEY, fresh).await.map_err(failed)
 }
 
 fn listeners(config: &Config) -> Result<Vec<(Listener, Door)>, StartError> {

@@ -5,6 +5,8 @@
 
 pub mod ack;
 pub mod archiving;
+pub mod capabilities;
+pub mod push;
 pub mod replay;
 pub mod resource;
 pub mod resumable;
@@ -14,6 +16,7 @@ pub mod table;
 use crate::hold::Hold;
 use crate::storage::AccountId;
 use archiving::Preferences;
+use push::Devices;
 use replay::HandOut;
 use resource::{Bound, Resource};
 use roster::Roster;
@@ -45,6 +48,8 @@ pub struct AccountState {
     pub offline: OfflineState,
     /// What it wants archived (XEP-0441), if it has said so.
     pub archiving: Option<Arc<Preferences>>,
+    /// Devices that are told by a push service when something comes (XEP-0357); `None`: none.
+    pub push: Option<Box<Devices>>,
     /// Removed: nothing may be bound or stored any more.
     pub removed: bool,
 }
@@ -168,7 +173,8 @@ impl Parcel {
 impl Account {
     /// An account as read from storage.
     pub fn new(jid: BareJid, id: Option<AccountId>, roster: Roster, offline: OfflineState, now_seconds: u32) -> Self {
-        let state = AccountState { roster, resources: Vec::new(), offline, archiving: None, removed: false };
+        let state =
+            AccountState { roster, resources: Vec::new(), offline, archiving: None, push: None, removed: false };
         Self {
             jid,
             id,

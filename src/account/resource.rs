@@ -7,7 +7,7 @@ use crate::hold::Pending;
 use crate::outbox::{Item, Outbox};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use xep_support::jid::{FullJid, Jid};
 use xep_support::stanza::Stanza;
 
@@ -23,6 +23,28 @@ pub struct Resource {
     pub encrypted: bool,
     /// When it was bound, microseconds since 1970.
     pub since_us: i64,
+    /// What its client said about itself, if it logged in by SASL2.
+    pub agent: OnceLock<Box<Agent>>,
+}
+
+/// A client as it presents itself (XEP-0388 §2.3). Nobody but its owner and the operator sees that.
+#[derive(Clone, Debug, Default)]
+pub struct Agent {
+    /// The name of the installation within its account, if it identified itself.
+    pub device: Option<Box<str>>,
+    /// The software.
+    pub software: Option<Box<str>>,
+    /// What it runs on.
+    pub name: Option<Box<str>>,
+    /// It came with a token, not with the password (XEP-0484).
+    pub by_token: bool,
+}
+
+impl Resource {
+    /// The device its client is, if it said so.
+    pub fn device(&self) -> Option<&str> {
+        self.agent.get()?.device.as_deref()
+    }
 }
 
 /// A resource as its account sees it; protected by the account's lock.

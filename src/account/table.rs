@@ -1,6 +1,7 @@
 //! The accounts in memory, by bare JID: finding, loading, parking what arrives meanwhile, forgetting.
 
 use super::archiving::Preferences;
+use super::push::{Device, Devices};
 use super::roster::Roster;
 use super::{Account, OfflineState, Parcel};
 use crate::storage::{self, Storage};
@@ -228,6 +229,10 @@ impl AccountTable {
                 tracing::error!(account = %jid, "archiving preferences are damaged, left out");
             }
             account.lock().archiving = prefs.map(Arc::new);
+        }
+        if !record.push.is_empty() {
+            let devices = record.push.into_iter().filter_map(Device::new).collect();
+            account.lock().push = Some(Box::new(Devices(devices)));
         }
         Ok(Some(Arc::new(account)))
     }

@@ -4,13 +4,15 @@
 //! `{"failed":{"kind":"not_found","message":"…"}}`. With `--json` the commands print what stands inside `done`'s one
 //! member. Fields may be added; none changes its meaning.
 
-pub use super::rows::{ArchiveRow, ArchivedRow, InviteRow, OfArchive, OfflineRow};
+pub use super::rows::{
+    ArchiveRow, ArchivedRow, CertificateRow, CountersRow, InviteRow, Listeners, OfArchive, OfflineRow, PushRow,
+    PushTestRow, PushedRow, Status, StorageStatus,
+};
 pub use super::secret::Password;
 use crate::config::Change;
-use crate::storage::WriterStats;
 use crate::storage::backup::BackupReport;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// What is asked. Lists come in pages: `after` is the last JID seen, empty at first.
@@ -76,6 +78,14 @@ pub enum Request {
     ArchiveShow(OfArchive),
     ArchiveExport(OfArchive),
     ArchivePurge(OfArchive),
+    PushList {
+        jid: Option<String>,
+        #[serde(default)]
+        after: String,
+    },
+    PushTest {
+        jid: String,
+    },
     InviteCreate {
         domain: Option<String>,
         days: Option<u32>,
@@ -111,6 +121,8 @@ impl Request {
             Self::ArchiveShow(_) => "archive show",
             Self::ArchiveExport(_) => "archive export",
             Self::ArchivePurge(_) => "archive purge",
+            Self::PushList { .. } => "push list",
+            Self::PushTest { .. } => "push test",
             Self::InviteCreate { .. } => "invite create",
             Self::InviteList => "invite list",
             Self::InviteRevoke { .. } => "invite revoke",
@@ -121,6 +133,7 @@ impl Request {
     pub fn changes(&self) -> bool {
         !matches!(self, Self::Status | Self::UserShow { .. } | Self::RosterShow { .. })
             && !matches!(self, Self::UserList { .. } | Self::SessionList { .. } | Self::OfflineList { .. })
+            && !matches!(self, Self::PushList { .. } | Self::PushTest { .. })
             && !matches!(self, Self::InviteList | Self::ArchiveShow(_) | Self::ArchiveExport(_))
     }
 
@@ -138,8 +151,9 @@ impl Request {
             | Self::ArchiveShow(OfArchive { jid, .. })
             | Self::ArchiveExport(OfArchive { jid, .. })
             | Self::ArchivePurge(OfArchive { jid, .. })
+            | Self::PushTest { jid }
             | Self::OfflinePurge { jid, .. } => Some(jid),
-            Self::SessionList { jid } | Self::OfflineList { jid, .. } => jid.as_deref(),
+            Self::SessionList { jid } | Self::OfflineList { jid, .. } | Self::PushList { jid, .. } => jid.as_deref(),
             Self::UserList { domain, .. } | Self::InviteCreate { domain, .. } | Self::Announce { domain, .. } => {
                 domain.as_deref()
             }
@@ -158,6 +172,7 @@ impl Request {
                 | Self::Announce { .. }
                 | Self::SessionList { .. }
                 | Self::SessionKick { .. }
+                | Self::PushTest { .. }
         )
     }
 
@@ -314,76 +329,16 @@ pub enum Reply {
     ArchivePurged {
         messages: u64,
     },
+    Push {
+        registrations: Vec<PushRow>,
+        more: bool,
+    },
+    PushTested(Vec<PushTestRow>),
     InviteCreated(InviteRow),
     Invites(Vec<InviteRow>),
     InviteRevoked {
         code: String,
     },
-}
-
-/// How a running server is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Status {
-    pub version: String,
-    pub pid: u32,
-    pub started: String,
-    pub uptime_seconds: u64,
-    pub domains: Vec<String>,
-    pub data_dir: PathBuf,
-    pub listeners: Listeners,
-    pub certificates: Vec<CertificateRow>,
-    /// Accounts that exist.
-    pub accounts: u64,
-    pub accounts_in_memory: usize,
-    pub accounts_connected: usize,
-    pub sessions: u64,
-    /// Sessions and those that are not logged in yet.
-    pub connections: usize,
-    pub offline_messages: u64,
-    pub storage: StorageStatus,
-    /// Resident memory, if the system tells.
-    pub memory_bytes: Option<u64>,
-    pub since_start: CountersRow,
-}
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Listeners {
-    pub starttls: Vec<SocketAddr>,
-    pub direct_tls: Vec<SocketAddr>,
-}
-
-/// A certificate in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct CertificateRow {
-    pub file: PathBuf,
-    pub names: Vec<String>,
-    pub issuer: String,
-    pub not_after: String,
-}
-
-/// How the database is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct StorageStatus {
-    pub file: PathBuf,
-    pub bytes: u64,
-    pub writer: WriterStats,
-}
-
-/// What was counted since the start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct CountersRow {
-    pub connections: u64,
-    pub connections_refused: u64,
-    pub logins: u64,
-    pub logins_failed: u64,
-    pub offline_stored: u64,
-    pub registrations: u64,
 }
 
 /// What a reload changed.

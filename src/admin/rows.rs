@@ -1,6 +1,9 @@
-//! Rows of what is said about messages and invitations; a part of [`protocol`](super::protocol).
+//! What is said about messages, push services, invitations and the server itself; a part of [`protocol`](super::protocol).
 
+use crate::storage::WriterStats;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Which archive, and what of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,4 +63,105 @@ pub struct InviteRow {
     pub created: String,
     pub expires: Option<String>,
     pub uses_left: u32,
+}
+
+/// A registration with a push service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct PushRow {
+    pub jid: String,
+    pub service: String,
+    pub node: String,
+    /// The client that enabled it.
+    pub resource: String,
+    pub enabled: String,
+    /// Notifications in a row that failed.
+    pub failures: u32,
+    /// The last notifications since the start of the server, oldest first.
+    pub last: Vec<PushedRow>,
+}
+
+/// What became of a notification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct PushedRow {
+    pub at: String,
+    /// `delivered`, or the error.
+    pub outcome: String,
+}
+
+/// What a push service answered to a test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct PushTestRow {
+    pub service: String,
+    pub node: String,
+    pub resource: String,
+    /// `None`: it took the notification.
+    pub error: Option<String>,
+}
+
+/// How a running server is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    pub started: String,
+    pub uptime_seconds: u64,
+    pub domains: Vec<String>,
+    pub data_dir: PathBuf,
+    pub listeners: Listeners,
+    pub certificates: Vec<CertificateRow>,
+    /// Accounts that exist.
+    pub accounts: u64,
+    pub accounts_in_memory: usize,
+    pub accounts_connected: usize,
+    pub sessions: u64,
+    /// Sessions and those that are not logged in yet.
+    pub connections: usize,
+    pub offline_messages: u64,
+    pub storage: StorageStatus,
+    /// Resident memory, if the system tells.
+    pub memory_bytes: Option<u64>,
+    pub since_start: CountersRow,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Listeners {
+    pub starttls: Vec<SocketAddr>,
+    pub direct_tls: Vec<SocketAddr>,
+}
+
+/// A certificate in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct CertificateRow {
+    pub file: PathBuf,
+    pub names: Vec<String>,
+    pub issuer: String,
+    pub not_after: String,
+}
+
+/// How the database is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct StorageStatus {
+    pub file: PathBuf,
+    pub bytes: u64,
+    pub writer: WriterStats,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct CountersRow {
+    pub connections: u64,
+    pub connections_refused: u64,
+    pub logins: u64,
+    pub logins_failed: u64,
+    pub offline_stored: u64,
+    pub registrations: u64,
 }

@@ -1,15 +1,15 @@
 //! Resource binding (RFC 6120 §7): the asked resourcepart or one of ours, conflicts, the limit per account.
 
 use crate::account::Account;
-use crate::account::resource::{Bound, Client, Resource};
+use crate::account::resource::{Agent, Bound, Client, Resource};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::hold::Pending;
 use crate::outbox::{Item, Outbox};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use xep_support::jid::FullJid;
 use xep_support::ns;
@@ -17,30 +17,50 @@ use xep_support::stanza::error::{Condition, StanzaError};
 use xep_support::stanza::{IqType, Stanza};
 use xep_support::xml::Element;
 
-/// Binds a resource as the request asks. The result is the first thing in the new outbox.
+/// Who wants a resource.
+pub struct Newcomer<'a> {
+    /// Whose it will be.
+    pub account: &'a Arc<Account>,
+    /// Where the client is.
+    pub peer: IpAddr,
+    /// Is its stream encrypted?
+    pub encrypted: bool,
+    /// What it said about itself.
+    pub agent: Option<Box<Agent>>,
+}
+
+/// Binds a resource as the request asks.
+pub async fn bind_as_asked(core: &Arc<Core>, newcomer: Newcomer<'_>, request: &Stanza) -> Result<Client, StanzaError> {
+    if request.iq_type() != Some(IqType::Set) || request.id().is_none() {
+        return Err(StanzaError::new(Condition::BadRequest));
+    }
+    let asked = request.child("bind", ns::BIND).and_then(|b| b.find("resource", ns::BIND).map(Element::text_content));
+    let jid = full_jid(newcomer.account, asked.as_deref())?;
+    let bound_jid = Element::new("jid", ns::BIND).text(jid.as_str());
+    let result = Stanza::iq_result(request, Some(Element::new("bind", ns::BIND).child(bound_jid)));
+    bind(core, newcomer, jid, Some(result)).await
+}
+
+/// Binds this resource. The answer, if there is one, is the first thing in the new outbox.
 ///
 /// Conflict policy (§7.7.2.2): the newer session wins, the older one ends with `<conflict/>`. A phone that comes back
 /// under its old name must not be locked out by its own ghost.
 pub async fn bind(
     core: &Arc<Core>,
-    account: &Arc<Account>,
-    request: &Stanza,
-    peer: IpAddr,
-    encrypted: bool,
+    newcomer: Newcomer<'_>,
+    jid: FullJid,
+    answer: Option<Stanza>,
 ) -> Result<Client, StanzaError> {
-    if request.iq_type() != Some(IqType::Set) || request.id().is_none() {
-        return Err(StanzaError::new(Condition::BadRequest));
-    }
-    let asked = request.child("bind", ns::BIND).and_then(|b| b.find("resource", ns::BIND).map(Element::text_content));
-    let jid = full_jid(account, asked.as_deref())?;
+    let Newcomer { account, peer, encrypted, agent } = newcomer;
     let (outbox, resources_max) = {
         let limits = &core.config().limits;
         (Outbox::new(limits.outbox_bytes_max, limits.outbox_stanzas_max), limits.resources_per_account_max)
     };
-    let resource = Arc::new(Resource { jid, outbox, peer, encrypted, since_us: clock::now_micros() });
-    let bound_jid = Element::new("jid", ns::BIND).text(resource.jid.as_str());
-    let result = Stanza::iq_result(request, Some(Element::new("bind", ns::BIND).child(bound_jid)));
-    let _ = resource.outbox.push(Item::plain(Arc::new(result)));
+    let agent = agent.map(OnceLock::from).unwrap_or_default();
+    let resource = Arc::new(Resource { jid, outbox, peer, encrypted, since_us: clock::now_micros(), agent });
+    if let Some(answer) = answer {
+        let _ = resource.outbox.push(Item::plain(Arc::new(answer)));
+    }
 
     account.touch(clock::monotonic_seconds());
     let client = Client { account: account.clone(), resource, pending: Arc::new(Pending::default()) };

@@ -82,6 +82,10 @@ impl Channel {
                 }
                 Ok(None) => self.drop_consumed(),
             }
+            if !self.wire.is_drained() {
+                // Whoever sends everything at once is answered at once.
+                self.flush().await?;
+            }
             self.read_more().await?;
         }
     }
@@ -123,6 +127,11 @@ impl Channel {
         ResponseHeader { content_ns: ns::CLIENT, id, from, to, lang: Some("en") }.write(&mut out);
         self.wire.queue(out.as_bytes());
         self.opened = true;
+    }
+
+    /// Queues XML. It is written when there is nothing more to read.
+    pub fn say(&mut self, xml: &str) {
+        self.wire.queue(xml.as_bytes());
     }
 
     /// Queues XML and writes everything queued.

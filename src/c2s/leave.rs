@@ -88,10 +88,23 @@ pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, unwritten:
         bounce(core, &parcel, error);
     }
     client.account.touch(clock::monotonic_seconds());
+    note_device(core, client, reason);
     if client.account.id.is_none() && client.account.lock().resources.is_empty() {
         core.accounts.remove(client.account.jid.as_str());
     }
 }
+
+/// A device that was there for long was seen until now. A stop does without: everybody comes back at once.
+fn note_device(core: &Core, client: &Client, reason: CloseReason) {
+    let (Some(account), Some(device)) = (client.account.id, client.resource.device()) else { return };
+    let now_us = clock::now_micros();
+    if reason != CloseReason::Shutdown && now_us - client.resource.since_us >= SEEN_STEP_US {
+        drop(core.storage.device_touch(account, device, now_us));
+    }
+}
+
+/// A shorter session is seen well enough by its beginning.
+const SEEN_STEP_US: i64 = 60 * 60 * 1_000_000;
 
 /// A message goes to another resource or into the store, a request gets an error, the rest was for this session only.
 /// `stamp_us`: when it was sent to the client that does not have it.

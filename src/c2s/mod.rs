@@ -158,18 +158,16 @@ async fn begin(
     };
     let host = negotiation.host().cloned();
     match outcome {
-        Ok(Ready { client, lang, resumed }) => {
-            tracing::info!(resumed = resumed.is_some(), "session begins");
+        Ok(Ready { client, lang, ack, resumed }) => {
+            tracing::info!(resumed, "session begins");
             let encrypted = channel.wire.io.is_tls();
             let shaper = (!exempt).then(|| shaper(core)).flatten();
             let session = Session::new(core.clone(), client.clone(), channel.wire, channel.context, lang, shaper);
-            let session = match resumed {
-                Some(ack) => {
-                    if let Some(bound) = client.account.lock().bound(&client.resource) {
-                        bound.moved_to = Some(Box::new((peer, encrypted)));
-                    }
-                    session.resuming(ack)
-                }
+            if let Some(bound) = client.account.lock().bound(&client.resource).filter(|_| resumed) {
+                bound.moved_to = Some(Box::new((peer, encrypted)));
+            }
+            let session = match ack {
+                Some(ack) => session.managed_by(ack),
                 None => session,
             };
             Some((session, client))

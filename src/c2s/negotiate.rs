@@ -5,6 +5,8 @@ mod before_login;
 mod binding;
 mod features;
 
+use before_login::Known;
+
 use super::Door;
 use super::channel::{Channel, refused};
 use crate::account::ack::Ack;
@@ -19,7 +21,7 @@ use crate::xep::register;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use xep_support::jid::Jid;
+use xep_support::jid::{BareJid, Jid};
 use xep_support::stream::{StreamCondition, StreamHeader};
 
 /// A client that is ready for its session.
@@ -28,8 +30,10 @@ pub struct Ready {
     pub client: Client,
     /// The language of its stream.
     pub lang: Option<Arc<str>>,
-    /// The stream management of a session it resumed.
-    pub resumed: Option<Box<Ack>>,
+    /// Its stream management, if that has begun.
+    pub ack: Option<Box<Ack>>,
+    /// It goes on with an old session.
+    pub resumed: bool,
 }
 
 /// A connection on its way to a session.
@@ -46,7 +50,11 @@ pub struct Negotiation<'a> {
     pub(super) attempts: usize,
     /// Somebody is filling in a registration form: that may take longer.
     patience: Arc<AtomicBool>,
-    since_ms: u64,
+    pub(super) since_ms: u64,
+    /// XEP-0509: the version of what the client was offered.
+    pub(super) config_version: Option<String>,
+    /// XEP-0388 §4.8: a password was proved, and a task begun; there is no other authentication on this stream.
+    pub(super) continued: bool,
 }
 
 impl<'a> Negotiation<'a> {
@@ -70,6 +78,8 @@ impl<'a> Negotiation<'a> {
             attempts: 0,
             patience: Arc::default(),
             since_ms: clock::monotonic_ms(),
+            config_version: None,
+            continued: false,
         }
     }
 
@@ -89,28 +99,44 @@ impl<'a> Negotiation<'a> {
             self.open_stream().await?;
             let offer = Arc::new(self.offer());
             let features = self.features_before_login(&offer);
-            self.channel.send(&features).await?;
-            if let Some(account) = self.until_restart(&offer, certs).await? {
-                break account;
+            self.channel.say(&features);
+            match self.until_known(&offer, certs).await? {
+                Known::Encrypted => {}
+                Known::Account(account) => break account,
+                Known::Ready(ready) => return Ok(*ready),
+                Known::Unbound(account, agent) => return self.bind(account, Some(agent)).await,
             }
         };
         // RFC 6120 §6.4.6: the client opens a new stream.
         self.channel.restart();
+        self.logged_in();
+        self.open_stream().await?;
+        // §4.9.3.9: whoever is authenticated as one cannot go on as another. An anonymous user cannot know its name yet.
+        if account.id.is_some() && self.header_contradicts(&account.jid) {
+            return Err(refused(StreamCondition::InvalidFrom));
+        }
+        self.channel.say(&self.features_after_login(false));
+        self.bind(account, None).await
+    }
+
+    /// From now on larger stanzas are taken.
+    pub(super) fn logged_in(&mut self) {
         let limits = {
             let l = &self.core.config().limits;
             super::frame_limits(l, l.stanza_bytes_max)
         };
         self.channel.wire.framer.set_limits(limits);
-        self.open_stream().await?;
-        // §4.9.3.9: whoever is authenticated as one cannot go on as another.
+    }
+
+    /// Is the stream encrypted?
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// XEP-0388 §2.3, §4.4: does the stream header say that the client is somebody else?
+    pub(super) fn header_contradicts(&self, user: &BareJid) -> bool {
         let from = self.header.as_ref().and_then(|h| h.from.as_deref());
-        // An anonymous user cannot know its name yet.
-        let named = account.id.is_some();
-        if from.filter(|_| named).is_some_and(|from| !Jid::parse(from).is_ok_and(|from| from.bare() == account.jid)) {
-            return Err(refused(StreamCondition::InvalidFrom));
-        }
-        self.channel.send(&self.features_after_login()).await?;
-        self.bind(account).await
+        from.is_some_and(|from| !Jid::parse(from).is_ok_and(|from| from.bare() == *user))
     }
 
     /// RFC 6120 §4.7: the client's header, checked, and ours.
@@ -132,9 +158,14 @@ impl<'a> Negotiation<'a> {
         let id = super::random_id();
         // §4.7.2: the bare JID of whoever the client says it is.
         let to = header.from.as_deref().and_then(|from| Jid::parse(from).ok()).map(|from| from.bare());
+        let elsewhere = to.as_ref().is_some_and(|from| from.domain() != host.jid.domain());
         self.channel.open(&id, Some(host.jid.as_str()), to.as_ref().map(|to| to.as_str()));
         if header.version.0 < 1 {
             return Err(CloseReason::Refused(StreamCondition::UnsupportedVersion, "XMPP 1.0 is needed"));
+        }
+        if elsewhere {
+            // XEP-0388 §2.1, RFC 6120 §4.9.3.9: nobody of another domain can log in here.
+            return Err(refused(StreamCondition::InvalidFrom));
         }
         self.header = Some(header);
         Ok(())
@@ -153,6 +184,8 @@ impl<'a> Negotiation<'a> {
             tls: encrypted,
             authentication_allowed: plain_allowed,
             plain_allowed,
+            tls_version: self.tls.as_ref().map(|tls| tls.version.as_hex()),
+            tokens: config.auth.fast_token_days > 0,
             anonymous: config.auth.anonymous_domains.iter().any(|d| d == host),
             channel_bindings: bindings.unwrap_or_default(),
             disabled: config.auth.mechanisms_disabled.clone(),
@@ -160,10 +193,10 @@ impl<'a> Negotiation<'a> {
         })
     }
 
-    fn ready(&self, client: Client, resumed: Option<Box<Ack>>) -> Ready {
+    pub(super) fn ready(&self, client: Client, ack: Option<Box<Ack>>, resumed: bool) -> Ready {
         tracing::Span::current().record("jid", client.jid().as_str());
         let lang = self.header.as_ref().and_then(|h| h.lang.as_deref()).map(Arc::from);
-        Ready { client, lang, resumed }
+        Ready { client, lang, ack, resumed }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::account::{Account, Replay};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::core::Core;
+use crate::extension::Arrival;
 use crate::outbox::{Item, Receipt};
 use crate::router::bounce::bounce;
 use std::sync::Arc;
@@ -83,7 +84,7 @@ pub(super) fn handled_before(core: &Core, account: &Account, resume: &Element) -
 }
 
 /// A session cannot be resumed any more.
-fn forget(core: &Core, client: &Client, id: &str, ack: &Ack) {
+pub(super) fn forget(core: &Core, client: &Client, id: &str, ack: &Ack) {
     let ended_max = core.config().limits.resume_ended_max;
     core.resumable.remove(id, client.pending.is_clear().then_some(ack.handled), ended_max);
 }
@@ -218,6 +219,8 @@ fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>
     let ticket = {
         let mut state = client.account.lock();
         let page = ack.page().cloned();
+        let sent =
+            if state.push.is_some() { ack.unacked().map(|item| item.stanza.clone()).collect() } else { Vec::new() };
         // From the moment on when it is not reachable any more, what it misses goes behind what was sent.
         let ticket = session.deposit(ack);
         let Some(bound) = state.bound(&client.resource) else { return ticket };
@@ -252,6 +255,10 @@ fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>
                 other => item.receipt = other,
             }
             refused.extend(leave::send_elsewhere(core, client, &mut state, item, None));
+        }
+        for message in sent {
+            let waits = Arrival::Waits(client.jid().resource());
+            core.registry.run_arrived(core, &client.account, &mut state, &message, waits);
         }
         ticket
     };

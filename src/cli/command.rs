@@ -92,6 +92,7 @@ fn request(command: &Command, shown: &mut Option<String>) -> Result<Request, Fai
             Request::OfflinePurge { jid: jid.clone(), older_than_days: *older_than_days }
         }
         Command::Archive(archive) => super::archive::request(archive)?,
+        Command::Push(push) => super::push::request(push),
         Command::Announce(announce) => Request::Announce { text: announce.text.clone(), domain: announce.to.clone() },
         Command::Backup(backup) => {
             // The server has a current directory of its own.
@@ -174,6 +175,10 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
                 let after = accounts.last().map(|row| row.jid.clone()).unwrap_or_default();
                 Request::OfflineList { jid: None, after }
             }
+            (Request::PushList { jid, .. }, Reply::Push { registrations, more: true }) => {
+                let after = registrations.last().map(|row| row.jid.clone()).unwrap_or_default();
+                Request::PushList { jid: jid.clone(), after }
+            }
             (Request::ArchiveExport(asked), Reply::Archived { messages, more: true }) => {
                 let after = messages.last().map_or(asked.after, |row| row.id);
                 Request::ArchiveExport(OfArchive { after, ..asked.clone() })
@@ -187,6 +192,10 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
             }
             (Reply::Offline { accounts, more }, Reply::Offline { accounts: page, more: further }) => {
                 accounts.extend(page);
+                *more = further;
+            }
+            (Reply::Push { registrations, more }, Reply::Push { registrations: page, more: further }) => {
+                registrations.extend(page);
                 *more = further;
             }
             (Reply::Archived { messages, more }, Reply::Archived { messages: page, more: further }) => {
@@ -227,6 +236,9 @@ mod tests {
             "roster remove a@b c@d",
             "offline list",
             "offline purge a@b --older-than-days 30 -y",
+            "push list",
+            "push list a@b",
+            "push test a@b",
             "announce hello --to b",
             "backup f",
             "invite create --days 3 --uses 2",

@@ -41,6 +41,8 @@ pub(super) fn text(reply: &Reply) -> String {
         Reply::Archive(row) => super::archive::shown(row),
         Reply::Archived { messages, .. } => super::archive::exported(messages),
         Reply::ArchivePurged { messages } => line(format!("{} deleted", count(*messages, "message"))),
+        Reply::Push { registrations, .. } => super::push::listed(registrations),
+        Reply::PushTested(answers) => super::push::tested(answers),
         Reply::InviteCreated(invite) => invite_text(invite),
         Reply::Invites(invites) => invites_text(invites),
         Reply::InviteRevoked { code } => line(format!("{code} is of no use any more")),

@@ -10,7 +10,18 @@ use super::{
 };
 
 /// SASL mechanisms by the names `auth.mechanisms_disabled` knows.
-const MECHANISMS: [&str; 5] = ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "PLAIN"];
+const MECHANISMS: [&str; 8] = [
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-256-PLUS",
+    "PLAIN",
+    "HT-SHA-256-EXPR",
+    "HT-SHA-256-ENDP",
+    "HT-SHA-256-NONE",
+];
+/// So many of them are for passwords; with a token alone nobody could begin.
+const FOR_PASSWORDS: usize = 5;
 
 pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     domains(config, reader);
@@ -135,7 +146,10 @@ fn authentication(config: &Config, reader: &mut Reader<'_>) {
             reader.error("auth.mechanisms_disabled", Some(at), message);
         }
     }
-    if MECHANISMS.iter().all(|mechanism| auth.mechanisms_disabled.iter().any(|disabled| disabled == mechanism)) {
+    if MECHANISMS[..FOR_PASSWORDS]
+        .iter()
+        .all(|mechanism| auth.mechanisms_disabled.iter().any(|disabled| disabled == mechanism))
+    {
         reader.error("auth.mechanisms_disabled", None, "no mechanism is left: nobody could log in".into());
     }
     let open_to_all = config.registration.mode == RegistrationMode::Open;

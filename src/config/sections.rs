@@ -56,8 +56,17 @@ section! {
         live downgrade_protection: bool = true,
         /// Domains where anybody may log in without an account (SASL ANONYMOUS, RFC 4505).
         live anonymous_domains: Vec<String> = Vec::new(),
-        /// Mechanisms not offered, of SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-256-PLUS and PLAIN.
+        /// Mechanisms not offered, of SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-256-PLUS, PLAIN, and those for
+        /// tokens: HT-SHA-256-EXPR, HT-SHA-256-ENDP, HT-SHA-256-NONE.
         live mechanisms_disabled: Vec<String> = Vec::new(),
+        /// Days a client may log in with a token in place of the password (XEP-0484), counted from when it got the token;
+        /// one that is in use is replaced every day. 0: no tokens.
+        live (0, 3_650) fast_token_days: u32 = 21,
+        /// Keep what a device calls itself and its software, for its owner to see (XEP-0494). Connected ones are shown with
+        /// it in any case.
+        live device_details: bool = true,
+        /// Days after which a device without a token that was not seen is forgotten.
+        live (1, 3_650) device_days: u32 = 90,
     }
 }
 
@@ -100,6 +109,22 @@ section! {
         live (0, 36_500) retention_days: u32 = 0,
         /// Messages on a page for a client that does not say how many it wants.
         live (1, 10_000) page_messages: usize = 50,
+    }
+}
+
+section! {
+    /// Notifications by which the push services of mobile clients wake them (XEP-0357).
+    pub struct Push in "push" {
+        /// Let clients register with push services. Turned off, no notifications are sent.
+        live enabled: bool = true,
+        /// Tell push services who wrote and what. They belong to the makers of the clients, and pass it on to those of
+        /// the devices. Without it they learn how much there is and nothing else.
+        live include_content: bool = false,
+        /// What stands in the place of a text that is not told: some push services wake a device for certain only if
+        /// there is one. "" leaves it out.
+        live placeholder: String = "New message".to_owned(),
+        /// Seconds after which a notification that failed for the time being is tried again; each time twice as long.
+        live retry_seconds: Duration = Duration::from_secs(30),
     }
 }
 

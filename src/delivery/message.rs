@@ -18,7 +18,7 @@ use super::{carbons, offline};
 use crate::account::resource::Bound;
 use crate::account::{Account, AccountState, Parcel, Replay};
 use crate::core::Core;
-use crate::extension::Received;
+use crate::extension::{Arrival, Received};
 use crate::hold::Hold;
 use crate::outbox::{Copies, Item, Receipt};
 use crate::router::bounce::bounce;
@@ -173,6 +173,7 @@ fn carry_out(
         return carbons::send_unless_refused(due, offline::queue_behind(core, account, state, parcel));
     }
     let kind = parcel.stanza.message_type();
+    let message = state.push.is_some().then(|| parcel.stanza.clone());
     let due = carbons::due(account, state, &parcel, |b| gets(&parcel, plan.verdict, b));
     // The originals and the copies know of each other.
     let copies = due.as_ref().filter(|_| ordered(kind)).map(|_| Copies::new(waits(&parcel).cloned()));
@@ -190,6 +191,9 @@ fn carry_out(
     let refused = match left {
         None => {
             due.into_iter().for_each(|due| due.send(copies.as_ref()));
+            if let Some(message) = message {
+                arrived(core, account, state, &message, plan.verdict);
+            }
             return None;
         }
         // A client that is being cut off for slowness is as good as gone.
@@ -199,6 +203,14 @@ fn carry_out(
         Some(parcel) => offline::undelivered(core, account, state, parcel),
     };
     carbons::send_unless_refused(due, refused)
+}
+
+/// Stage Arrived for a message that resources got.
+fn arrived(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, message: &Stanza, verdict: Verdict) {
+    let named = message.to().and_then(|to| state.resource(to.resource()?)).filter(|_| verdict == Verdict::Resource);
+    let waits = named.filter(|b| b.is_detached()).map(|b| b.resource.clone());
+    let arrival = waits.as_ref().map_or(Arrival::Delivered, |waits| Arrival::Waits(waits.jid.resource()));
+    core.registry.run_arrived(core, account, state, message, arrival);
 }
 
 /// Does this resource get the message itself?
@@ -286,7 +298,7 @@ fn push_to_all(state: &AccountState, parcel: Parcel, copies: Option<Arc<Copies>>
     if !pushed {
         return Some(parcel);
     }
-    let Some(copies) = copies else { return None };
+    let copies = copies?;
     for bound in missing(state, &parcel) {
         // Its sender does not wait for it; if it never comes back, somebody else has it.
         let receipt = Receipt::Unacked(copies.beyond());

@@ -4,7 +4,7 @@
 
 use crate::account::{Account, AccountState, Parcel, Replay};
 use crate::core::Core;
-use crate::extension::Undelivered;
+use crate::extension::{Arrival, Undelivered};
 use std::sync::Arc;
 use xep_support::stanza::error::{Condition, StanzaError};
 
@@ -15,9 +15,15 @@ pub fn undelivered(
     state: &mut AccountState,
     mut parcel: Parcel,
 ) -> Option<(Parcel, StanzaError)> {
+    let message = state.push.is_some().then(|| parcel.stanza.clone());
     for hook in core.registry.undelivered() {
         match hook(core, account, state, parcel) {
-            Undelivered::Kept => return None,
+            Undelivered::Kept => {
+                if let Some(message) = message {
+                    core.registry.run_arrived(core, account, state, &message, Arrival::Kept);
+                }
+                return None;
+            }
             Undelivered::Pass(back) => parcel = back,
             Undelivered::Dropped(reason) => {
                 tracing::debug!(to = %account.jid, reason, "undelivered message dropped");

@@ -186,6 +186,28 @@ pub struct DiscoAsk {
 /// Adds to what an account or service shows in service discovery: children for the answer. `None`: there is nothing of
 /// that name, or the asker may not see it.
 pub type DiscoHook = Box<dyn Fn(Arc<DiscoAsk>) -> BoxFuture<Result<Option<Vec<Element>>, StanzaError>> + Send + Sync>;
+/// Switches something on for a session that is just being bound (XEP-0386 §3.2). What it answers goes into `<bound/>`.
+pub type InlineHook = Box<dyn Fn(&Arc<Core>, &Client, &Element) -> Option<Element> + Send + Sync>;
+
+/// Where a message is that an account got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival<'a> {
+    /// It is kept: no resource can take it now.
+    Kept,
+    /// Resources that are connected have it.
+    Delivered,
+    /// It waits for the resource of this name, which has lost its connection (XEP-0198).
+    Waits(&'a str),
+}
+
+/// Stage Arrived: a message came to rest, for an account with devices that may have to be told
+/// ([`AccountState::push`](crate::account::AccountState::push)); under its lock; must not wait.
+pub type ArrivedHook =
+    Box<dyn Fn(&Arc<Core>, &Arc<Account>, &mut crate::account::AccountState, &Stanza, Arrival<'_>) + Send + Sync>;
+
+/// Stage Broadcast: the available presence of a local client has gone to its contacts. It comes with the one before it,
+/// if the client was available already; nobody's lock is held.
+pub type BroadcastHook = Box<dyn Fn(&Arc<Core>, &Client, Option<&Stanza>, &Arc<Stanza>) + Send + Sync>;
 
 /// Stages Available and Unavailable: a resource came (with its first available presence) or went.
 pub type ResourceHook = Box<dyn Fn(&Arc<Core>, &Client, &Stanza) + Send + Sync>;

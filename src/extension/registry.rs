@@ -1,10 +1,11 @@
 //! All declarations, frozen at start.
 
 use super::{
-    About, Addressee, DiscoHook, Extension, IqHandler, NodeHook, ReceiveHook, ResourceHook, SentHook, ServiceHook,
-    SubmitHook, UndeliveredHook,
+    About, Addressee, Arrival, ArrivedHook, BroadcastHook, DiscoHook, Extension, InlineHook, IqHandler, NodeHook,
+    ReceiveHook, ResourceHook, SentHook, ServiceHook, SubmitHook, UndeliveredHook,
 };
 use crate::account::resource::Client;
+use crate::account::{Account, AccountState};
 use crate::config::Config;
 use crate::core::Core;
 use crate::pubsub::NodeEvent;
@@ -49,6 +50,8 @@ pub struct Registry {
     sent: Vec<SentHook>,
     receive: Vec<ReceiveHook>,
     undelivered: Vec<UndeliveredHook>,
+    arrived: Vec<ArrivedHook>,
+    broadcast: Vec<BroadcastHook>,
     available: Vec<ResourceHook>,
     unavailable: Vec<ResourceHook>,
     server_features: BTreeSet<&'static str>,
@@ -63,6 +66,7 @@ pub struct Registry {
     service_messages: HashMap<&'static str, ServiceHook>,
     node_events: Vec<NodeHook>,
     disco: Vec<DiscoHook>,
+    inline: BTreeMap<&'static str, InlineHook>,
 }
 
 struct IqEntry {
@@ -117,6 +121,16 @@ impl Registry {
         self.guarded.get(ns).is_some_and(|n| *n == name)
     }
 
+    /// What can be switched on together with binding (XEP-0386 §3.1).
+    pub fn inline_features(&self) -> impl Iterator<Item = &'static str> {
+        self.inline.keys().copied()
+    }
+
+    /// Who switches on what an element in this namespace asks for?
+    pub fn inline(&self, ns: &str) -> Option<&InlineHook> {
+        self.inline.get(ns)
+    }
+
     /// The prefixes of the services every domain has.
     pub fn services(&self) -> Vec<&'static str> {
         self.services.keys().copied().collect()
@@ -160,6 +174,25 @@ impl Registry {
     /// Stage Undelivered.
     pub fn undelivered(&self) -> &[UndeliveredHook] {
         &self.undelivered
+    }
+
+    /// Stage Arrived.
+    pub fn run_arrived(
+        &self,
+        core: &Arc<Core>,
+        account: &Arc<Account>,
+        state: &mut AccountState,
+        message: &Stanza,
+        arrival: Arrival<'_>,
+    ) {
+        if state.push.is_some() {
+            self.arrived.iter().for_each(|hook| hook(core, account, state, message, arrival));
+        }
+    }
+
+    /// Stage Broadcast.
+    pub fn run_broadcast(&self, core: &Arc<Core>, client: &Client, before: Option<&Stanza>, presence: &Arc<Stanza>) {
+        self.broadcast.iter().for_each(|hook| hook(core, client, before, presence));
     }
 
     /// Stage Available.
@@ -264,6 +297,12 @@ impl Declare<'_> {
         self
     }
 
+    /// What elements of this namespace ask for can be switched on together with binding.
+    pub fn inline(&mut self, ns: &'static str, hook: InlineHook) -> &mut Self {
+        self.registry.inline.insert(ns, hook);
+        self
+    }
+
     /// Takes part in stage Submit.
     pub fn submit(&mut self, hook: SubmitHook) -> &mut Self {
         self.registry.submit.push(hook);
@@ -285,6 +324,18 @@ impl Declare<'_> {
     /// Takes part in stage Undelivered.
     pub fn undelivered(&mut self, hook: UndeliveredHook) -> &mut Self {
         self.registry.undelivered.push(hook);
+        self
+    }
+
+    /// Takes part in stage Arrived.
+    pub fn arrived(&mut self, hook: ArrivedHook) -> &mut Self {
+        self.registry.arrived.push(hook);
+        self
+    }
+
+    /// Takes part in stage Broadcast.
+    pub fn broadcast(&mut self, hook: BroadcastHook) -> &mut Self {
+        self.registry.broadcast.push(hook);
         self
     }
 

@@ -78,10 +78,11 @@ fn available(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progress {
     let presence = Arc::new(stanza);
     let mut contacts = Contacts::new();
     let mut requests: Vec<Arc<str>> = Vec::new();
-    let (initial, newly_reachable) = {
+    let (before, newly_reachable) = {
         let mut state = client.account.lock();
         let Some(bound) = state.bound(&client.resource) else { return Progress::Done };
-        let initial = bound.presence.replace(presence.clone()).is_none();
+        let before = bound.presence.replace(presence.clone());
+        let initial = before.is_none();
         let newly_reachable = priority >= 0 && (initial || bound.priority < 0);
         bound.priority = priority;
         if newly_reachable {
@@ -98,7 +99,7 @@ fn available(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progress {
             }
         }
         own_resources(&state, client, &presence, initial);
-        (initial, newly_reachable)
+        (before, newly_reachable)
     };
     let outbox = &client.resource.outbox;
     let visits = contacts.len();
@@ -106,12 +107,13 @@ fn available(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progress {
         let answer = |item: Item| drop(outbox.push(item));
         visit(core, &contact, &client.account.jid, &presence, what, answer, client.jid().as_jid());
     }
-    if initial {
+    if before.is_none() {
         repeat_requests(client, requests);
     }
     if newly_reachable {
         core.registry.run_available(core, client, &presence);
     }
+    core.registry.run_broadcast(core, client, before.as_deref(), &presence);
     Progress::Fanned(visits)
 }
 
@@ -160,6 +162,7 @@ impl Farewell {
         let bound = state.bound(&client.resource)?;
         let was_available = bound.presence.take().is_some();
         bound.priority = 0;
+        bound.interest = None;
         let directed = std::mem::take(&mut bound.directed);
         let mut contacts = Contacts::new();
         if was_available {

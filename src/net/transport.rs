@@ -44,6 +44,16 @@ pub enum TlsVersion {
     Tls13,
 }
 
+impl TlsVersion {
+    /// The number in the protocol, in hexadecimal digits (RFC 8446 §4.2.1).
+    pub fn as_hex(self) -> &'static str {
+        match self {
+            Self::Tls12 => "0303",
+            Self::Tls13 => "0304",
+        }
+    }
+}
+
 impl fmt::Display for TlsVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

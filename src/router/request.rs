@@ -22,6 +22,18 @@ pub async fn ask(
     payload: Element,
     time_limit: Duration,
 ) -> Result<Option<Element>, StanzaError> {
+    ask_whole(core, from, to, kind, payload, time_limit).await.map(|answer| answer.payload())
+}
+
+/// The same for who wants the whole answer.
+pub async fn ask_whole(
+    core: &Arc<Core>,
+    from: &Jid,
+    to: &Jid,
+    kind: IqType,
+    payload: Element,
+    time_limit: Duration,
+) -> Result<Arc<Stanza>, StanzaError> {
     let Some(request) = core.requests.begin(to) else { return Err(StanzaError::new(Condition::ResourceConstraint)) };
     let stanza = match kind {
         IqType::Set => Stanza::iq_set(Some(from), Some(to), request.id(), payload),
@@ -29,7 +41,7 @@ pub async fn ask(
     };
     route(core, Parcel::new(Arc::new(stanza), None));
     match tokio::time::timeout(time_limit, request.answer()).await {
-        Ok(Some(answer)) if answer.iq_type() == Some(IqType::Result) => Ok(answer.payload()),
+        Ok(Some(answer)) if answer.iq_type() == Some(IqType::Result) => Ok(answer),
         Ok(Some(answer)) => Err(error_of(&answer)),
         Ok(None) | Err(_) => Err(StanzaError::new(Condition::RemoteServerTimeout)),
     }

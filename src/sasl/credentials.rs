@@ -30,13 +30,17 @@ impl fmt::Debug for StoredKey {
 impl StoredKey {
     /// RFC 5802 §3, from a prepared password
     pub(super) fn new(hash: Hash, prepared: &str, salt: &[u8], iterations: u32) -> Self {
-        let salted_password = hash.pbkdf2(prepared.as_bytes(), salt, iterations);
-        let client_key = hash.hmac(&salted_password, &[b"Client Key"]);
+        Self::from_salted(hash, &hash.pbkdf2(prepared.as_bytes(), salt, iterations), salt, iterations)
+    }
+
+    /// The same from `SaltedPassword`, which somebody else computed.
+    pub(super) fn from_salted(hash: Hash, salted_password: &[u8], salt: &[u8], iterations: u32) -> Self {
+        let client_key = hash.hmac(salted_password, &[b"Client Key"]);
         Self {
             salt: salt.to_vec(),
             iterations,
             stored_key: hash.digest(&client_key).to_vec(),
-            server_key: hash.hmac(&salted_password, &[b"Server Key"]).to_vec(),
+            server_key: hash.hmac(salted_password, &[b"Server Key"]).to_vec(),
         }
     }
 
@@ -78,11 +82,7 @@ impl Credentials {
             return Err(DeriveError::Iterations(iterations));
         }
         let prepared = prepare_password(password)?;
-        let key = |hash| {
-            let mut salt = [0; SALT_BYTES];
-            getrandom::fill(&mut salt).map_err(|_| DeriveError::Random)?;
-            Ok::<_, DeriveError>(StoredKey::new(hash, &prepared, &salt, iterations))
-        };
+        let key = |hash| new_key(hash, &prepared, iterations);
         Ok(Self { sha1: Some(key(Hash::Sha1)?), sha256: Some(key(Hash::Sha256)?) })
     }
 
@@ -91,7 +91,7 @@ impl Credentials {
         off_thread(move || Self::derive(&password, iterations)).await?
     }
 
-    /// Is this the password? Takes milliseconds: see [`Self::verify_password_off_thread`].
+    /// Is this the password? Takes milliseconds: see [`Self::verify_and_complete`].
     pub fn verify_password(&self, password: &str) -> bool {
         let Ok(prepared) = prepare_password(password) else { return false };
         match (&self.sha256, &self.sha1) {
@@ -101,9 +101,21 @@ impl Credentials {
         }
     }
 
-    /// [`Self::verify_password`] where it does not hold up anybody else.
-    pub async fn verify_password_off_thread(self, password: String) -> Result<bool, DeriveError> {
-        off_thread(move || self.verify_password(&password)).await
+    /// [`Self::verify_password`] where it does not hold up anybody else. If it is the password, the keys that are missing
+    /// are made of it: `None` if it is not, no keys if none is missing.
+    pub async fn verify_and_complete(self, password: String, iterations: u32) -> Result<Option<Self>, DeriveError> {
+        off_thread(move || {
+            if !self.verify_password(&password) {
+                return None;
+            }
+            let prepared = prepare_password(&password).ok()?;
+            let missing = |key: &Option<StoredKey>, hash| match key {
+                Some(_) => None,
+                None => new_key(hash, &prepared, iterations).ok(),
+            };
+            Some(Self { sha1: missing(&self.sha1, Hash::Sha1), sha256: missing(&self.sha256, Hash::Sha256) })
+        })
+        .await
     }
 
     /// What a login of an unknown account is checked against: no password fits, and nothing else differs.
@@ -121,7 +133,8 @@ impl Credentials {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// No keys at all?
+    pub fn is_empty(&self) -> bool {
         self.sha1.is_none() && self.sha256.is_none()
     }
 }
@@ -141,6 +154,11 @@ impl Decoy {
 
     pub(super) fn credentials(&self, account: &str) -> Credentials {
         Credentials::fake(&self.server_secret, account, self.iterations)
+    }
+
+    /// The iterations of new passwords.
+    pub(super) fn iterations(&self) -> u32 {
+        self.iterations
     }
 }
 
@@ -165,6 +183,12 @@ pub enum DeriveError {
     /// The server is going down
     #[error("the hashing thread was interrupted")]
     Interrupted,
+}
+
+fn new_key(hash: Hash, prepared: &str, iterations: u32) -> Result<StoredKey, DeriveError> {
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(|_| DeriveError::Random)?;
+    Ok(StoredKey::new(hash, prepared, &salt, iterations))
 }
 
 /// RFC 5802 §2.2: SASLprep, as a "stored string".

@@ -53,6 +53,8 @@ pub struct Success {
     pub additional: Option<Vec<u8>>,
     /// The channel binding in force
     pub bound: Option<BindingType>,
+    /// Keys the account lacks, where the password itself was sent and they could be made of it
+    pub missing: Option<Box<Credentials>>,
 }
 
 /// One exchange. Dropping it forgets it.
@@ -145,8 +147,11 @@ impl Exchange {
                     Some(credentials) if !credentials.is_empty() => (credentials, true),
                     _ => (self.decoy.credentials(account), false),
                 };
-                match credentials.verify_password_off_thread(password).await {
-                    Ok(true) if genuine => Ok(Step::Done(success)),
+                match credentials.verify_and_complete(password, self.decoy.iterations()).await {
+                    Ok(Some(missing)) if genuine => {
+                        let missing = Some(missing).filter(|m| !m.is_empty()).map(Box::new);
+                        Ok(Step::Done(Success { missing, ..success }))
+                    }
                     Ok(_) => Err(Refusal::Proof),
                     Err(error) => Err(Refusal::Internal(error.to_string())),
                 }
@@ -174,7 +179,8 @@ impl Exchange {
             return self.client_first(mechanism, message);
         }
         let session = Session::start(mechanism, Arc::clone(&self.offer), None)?;
-        let mut success = Success { mechanism, user: None, authzid: None, additional: None, bound: None };
+        let mut success =
+            Success { mechanism, user: None, authzid: None, additional: None, bound: None, missing: None };
         match session.step(message)? {
             Progress::Finished(Verdict::Guest, _) if mechanism == Mechanism::Anonymous => Ok(Step::Done(success)),
             Progress::Finished(Verdict::Claim { user, authzid, password }, _) => {
@@ -201,6 +207,7 @@ impl Exchange {
             authzid: first.authzid.clone(),
             additional: None,
             bound,
+            missing: None,
         };
         let step = Step::NeedCredentials { user: first.user, authzid: first.authzid };
         self.phase = Phase::ClientFirst { message: message.to_vec(), success };

@@ -3,7 +3,9 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use smallvec::SmallVec;
 
+use super::fast::FastMechanism;
 use super::hash::Hash;
+use super::upgrade::UpgradeTask;
 
 /// A mechanism we speak, strongest first: that is also the order in which they are offered.
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
@@ -115,13 +117,17 @@ pub struct OfferContext {
     pub authentication_allowed: bool,
     /// May a password be sent readable for us: inside TLS, or where a test asked for it?
     pub plain_allowed: bool,
+    /// The version of TLS as XEP-0515 §4.1 writes it.
+    pub tls_version: Option<&'static str>,
     /// Does this host take guests (XEP-0175)?
     pub anonymous: bool,
     /// What the TLS channel gives; ignored without TLS.
     pub channel_bindings: ChannelBindings,
     /// Names of mechanisms the operator switched off.
     pub disabled: Vec<String>,
-    /// Leave the XEP-0474 hash out of SCRAM, for clients that do not tolerate an extension in server-first-message
+    /// Are tokens taken in place of passwords (XEP-0484)?
+    pub tokens: bool,
+    /// Leave the XEP-0474 hash and the version of TLS (XEP-0515) out of SCRAM, for clients that do not tolerate an extension in server-first-message
     /// (RFC 5802 §5.1 says they must).
     pub without_downgrade_hash: bool,
 }
@@ -131,6 +137,9 @@ pub struct Offer {
     mechanisms: MechanismList,
     channel_bindings: ChannelBindings,
     tls: bool,
+    fast: SmallVec<[FastMechanism; 3]>,
+    upgrades: SmallVec<[UpgradeTask; 2]>,
+    tls_version: Option<&'static str>,
     /// The string that XEP-0474 §6.1 hashes.
     advertised: Option<String>,
 }
@@ -142,19 +151,36 @@ impl Offer {
         if !context.tls {
             channel_bindings = ChannelBindings::default();
         }
+        let is_off = |name: &str| context.disabled.iter().any(|d| d.eq_ignore_ascii_case(name));
         let can_bind = BindingType::ALL.iter().any(|binding| channel_bindings.data(*binding).is_some());
         let mechanisms = Mechanism::ALL
             .into_iter()
             .filter(|mechanism| match mechanism {
                 _ if !context.authentication_allowed => false,
-                m if context.disabled.iter().any(|d| d.eq_ignore_ascii_case(m.name())) => false,
+                m if is_off(m.name()) => false,
                 Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus => can_bind,
                 Mechanism::ScramSha256 | Mechanism::ScramSha1 => true,
                 Mechanism::Plain => context.plain_allowed,
                 Mechanism::Anonymous => context.anonymous,
             })
             .collect();
-        let mut offer = Self { mechanisms, channel_bindings, tls: context.tls, advertised: None };
+        // XEP-0388 §3: only after TLS.
+        let sasl2 = context.tls && context.authentication_allowed;
+        let fast = FastMechanism::ALL
+            .into_iter()
+            .filter(|m| sasl2 && context.tokens && !is_off(m.name()) && m.binding_data(&channel_bindings).is_some())
+            .collect();
+        let is_on = |task: &UpgradeTask| !is_off(task.mechanism().name());
+        let upgrades = UpgradeTask::ALL.into_iter().filter(|task| sasl2 && is_on(task)).collect();
+        let mut offer = Self {
+            mechanisms,
+            channel_bindings,
+            tls: context.tls,
+            fast,
+            upgrades,
+            tls_version: context.tls_version.filter(|_| context.tls && !context.without_downgrade_hash),
+            advertised: None,
+        };
         if !context.without_downgrade_hash {
             offer.advertised = Some(offer.advertised_lists());
         }
@@ -169,6 +195,31 @@ impl Offer {
     /// The channel binding types to advertise (XEP-0440); if there is none, there is no element either.
     pub fn binding_types(&self) -> impl Iterator<Item = BindingType> {
         BindingType::ALL.into_iter().filter(|binding| self.binds_channel() && self.binding_data(*binding).is_some())
+    }
+
+    /// May SASL2 be used (XEP-0388 §2.1, §3): inside TLS, and with at least one mechanism?
+    pub fn has_sasl2(&self) -> bool {
+        self.tls && !self.mechanisms.is_empty()
+    }
+
+    /// Mechanisms for tokens, best first (XEP-0484 §3.1). They are no part of the list that XEP-0474 protects.
+    pub fn fast(&self) -> &[FastMechanism] {
+        &self.fast
+    }
+
+    /// What a token's proof has to cover, if this mechanism is offered.
+    pub fn fast_binding(&self, mechanism: FastMechanism) -> Option<&[u8]> {
+        self.fast.contains(&mechanism).then(|| mechanism.binding_data(&self.channel_bindings)).flatten()
+    }
+
+    /// Keys that clients may add (XEP-0480 §2.1).
+    pub fn upgrades(&self) -> &[UpgradeTask] {
+        &self.upgrades
+    }
+
+    /// The value of the SCRAM attribute `t` (XEP-0515 §4.1).
+    pub(super) fn tls_version(&self) -> Option<&'static str> {
+        self.tls_version
     }
 
     pub(super) fn is_encrypted(&self) -> bool {

@@ -1,5 +1,5 @@
 //! The server side of SCRAM (RFC 5802, RFC 7677), bound to a TLS channel or not, with the downgrade protection of
-//! XEP-0474, as a mechanism of rsasl.
+//! XEP-0474 and XEP-0515, as a mechanism of rsasl.
 
 pub(super) mod message;
 
@@ -115,6 +115,11 @@ impl Challenged {
         if let Some(hash) = setup.offer.downgrade_hash(setup.hash) {
             server_first.push_str(",h=");
             server_first.push_str(&hash);
+        }
+        if let Some(version) = setup.offer.tls_version() {
+            // XEP-0515 §4.1.
+            server_first.push_str(",t=");
+            server_first.push_str(version);
         }
         Ok(Self {
             binding,

@@ -29,6 +29,8 @@ fn context() -> OfferContext {
         tls: true,
         authentication_allowed: true,
         plain_allowed: true,
+        tls_version: None,
+        tokens: true,
         anonymous: true,
         channel_bindings: ChannelBindings {
             tls_exporter: Some(EXPORTER),

@@ -5,7 +5,8 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use super::{
     AccountId, Commit, Error, Storage,
     batch::{Logout, Op},
-    invites,
+    devices, invites,
+    push::{self, PushRow},
 };
 
 /// The hash function of a SCRAM mechanism.
@@ -89,6 +90,8 @@ pub struct AccountRecord {
     pub roster_count: u64,
     /// What it wants archived, if it has said so (XEP-0441).
     pub archive_prefs: Option<String>,
+    /// Who is told when something comes for it (XEP-0357).
+    pub push: Vec<PushRow>,
 }
 
 /// One row with everything: a second statement would cost more than all the sub-queries.
@@ -97,7 +100,9 @@ const GET: &str = "SELECT a.id, a.jid, a.created_us, a.last_logout_us, a.last_st
     (SELECT count(*) FROM roster WHERE account_id = a.id),
     (SELECT json_group_array(json_array(hash, hex(salt), iterations, hex(stored_key), hex(server_key)))
        FROM credentials WHERE account_id = a.id),
-    (SELECT prefs FROM archive_prefs WHERE account_id = a.id)
+    (SELECT prefs FROM archive_prefs WHERE account_id = a.id),
+    (SELECT nullif(json_group_array(json_array(service, node, resource, options, since_us, failures)), '[]')
+       FROM push WHERE account_id = a.id)
     FROM accounts AS a WHERE a.jid = $1";
 const LIST: &str = "SELECT id, jid, created_us, last_logout_us, last_status, disabled, roster_version
     FROM accounts WHERE jid > $1 ORDER BY jid LIMIT $2";
@@ -111,12 +116,24 @@ const INSERT: &str =
 const DELETE: &str = "DELETE FROM accounts WHERE id = $1";
 const SET_DISABLED: &str = "UPDATE accounts SET disabled = $2 WHERE id = $1";
 const CLEAR_CREDENTIALS: &str = "DELETE FROM credentials WHERE account_id = $1";
+const HAS_CREDENTIAL: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE account_id = $1 AND hash = $2)";
 const INSERT_CREDENTIAL: &str = "INSERT INTO credentials (account_id, hash, salt, iterations, stored_key, server_key)
     VALUES ($1, $2, $3, $4, $5, $6)";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] =
-    &[GET, LIST, LIST_DOMAIN, COUNT, COUNT_DOMAIN, INSERT, DELETE, SET_DISABLED, CLEAR_CREDENTIALS, INSERT_CREDENTIAL];
+pub(super) const STATEMENTS: &[&str] = &[
+    GET,
+    LIST,
+    LIST_DOMAIN,
+    COUNT,
+    COUNT_DOMAIN,
+    INSERT,
+    DELETE,
+    SET_DISABLED,
+    CLEAR_CREDENTIALS,
+    HAS_CREDENTIAL,
+    INSERT_CREDENTIAL,
+];
 
 /// A JID and its keys.
 const ACCOUNT_BYTES: usize = 512;
@@ -152,20 +169,51 @@ impl Storage {
 
     /// Removes an account and everything of it; `false` if there was none.
     pub fn account_delete(&self, id: AccountId) -> Commit<bool> {
+        let chats_gone = self.0.chats_gone.clone();
         self.write(0, move |connection| {
             Box::pin(async move {
+                chats_gone.note();
                 let done = sqlx::query(DELETE).bind(id.0).execute(connection).await?;
                 Ok(done.rows_affected() > 0)
             })
         })
     }
 
-    /// Replaces all keys of an account.
+    /// Replaces all keys of an account. Its tokens end with them.
     pub fn account_set_credentials(&self, id: AccountId, credentials: Vec<Credential>) -> Commit<()> {
         self.write(ACCOUNT_BYTES, move |connection| {
             Box::pin(async move {
                 sqlx::query(CLEAR_CREDENTIALS).bind(id.0).execute(&mut *connection).await?;
+                devices::password_changed(connection, id).await?;
                 insert_credentials(connection, id, &credentials).await
+            })
+        })
+    }
+
+    /// Adds keys the account lacks, made of the password that `proven` belongs to. `false`: that is no longer the password.
+    /// Keys it has stay as they are.
+    pub fn account_add_credentials(
+        &self,
+        id: AccountId,
+        proven: (ScramHash, Vec<u8>),
+        credentials: Vec<Credential>,
+    ) -> Commit<bool> {
+        self.write(ACCOUNT_BYTES, move |connection| {
+            Box::pin(async move {
+                if !devices::has_key(connection, id, proven.0, &proven.1).await? {
+                    return Ok(false);
+                }
+                for credential in &credentials {
+                    let held: bool = sqlx::query_scalar(HAS_CREDENTIAL)
+                        .bind(id.0)
+                        .bind(credential.hash.as_str())
+                        .fetch_one(&mut *connection)
+                        .await?;
+                    if !held {
+                        insert_credentials(connection, id, std::slice::from_ref(credential)).await?;
+                    }
+                }
+                Ok(true)
             })
         })
     }
@@ -200,6 +248,7 @@ impl Storage {
                 roster_count: row.try_get::<i64, _>(8)?.unsigned_abs(),
                 credentials: credentials(row.try_get(9)?)?,
                 archive_prefs: row.try_get(10)?,
+                push: push::unpack(row.try_get(11)?)?,
             })
         })
         .transpose()

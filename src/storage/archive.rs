@@ -10,12 +10,7 @@ use std::sync::{
 
 use sqlx::SqliteConnection;
 
-use super::{
-    AccountId, Commit, Done, Error, Storage,
-    batch::{HotRow, Op, Values},
-    commit::Completion,
-    sqlite,
-};
+use super::{AccountId, Commit, Done, Error, Storage, archive_places, batch::Op, commit::Completion, sqlite};
 
 /// A message to archive.
 #[derive(Clone, Debug)]
@@ -37,19 +32,6 @@ pub struct ArchiveRow {
 impl ArchiveRow {
     pub(super) fn bytes(&self) -> usize {
         self.stanza.len() + self.peer.len()
-    }
-}
-
-impl HotRow for ArchiveRow {
-    const COLUMNS: usize = 6;
-
-    fn bind(&self, values: &mut Values) -> Result<(), Error> {
-        values.add(self.account.0)?;
-        values.add(self.id)?;
-        values.add(Arc::clone(&self.peer))?;
-        values.add(self.resource.clone().map(String::from))?;
-        values.add(self.mark)?;
-        values.add(Arc::clone(&self.stanza))
     }
 }
 
@@ -103,22 +85,27 @@ pub struct ArchivePage {
     pub more: bool,
 }
 
+/// `OR FAIL`: a failure undoes the whole transaction anyway, so the statement need not prepare to undo its own part.
 pub(super) static INSERT: LazyLock<[String; 4]> = LazyLock::new(|| {
-    sqlite::many_rows("INSERT INTO archive (account_id, id, peer, resource, mark, stanza) VALUES", 6, "")
+    sqlite::many_rows(
+        "INSERT OR FAIL INTO archive (row_id, account_id, chat, id, resource, mark, stanza) VALUES",
+        7,
+        "",
+    )
 });
 
-const LAST_ID: &str = "SELECT id FROM archive ORDER BY row_id DESC LIMIT 1";
-const FIRST: &str = "SELECT min(id) FROM archive WHERE account_id = $1";
-const LAST: &str = "SELECT max(id) FROM archive WHERE account_id = $1";
-const KNOWN: &str = "SELECT count(*) FROM archive WHERE account_id = $1 AND id IN (SELECT value FROM json_each($2))";
-const EXPIRE: &str =
-    "DELETE FROM archive WHERE row_id IN (SELECT row_id FROM archive ORDER BY row_id LIMIT $2) AND id < $1";
-const PURGE: &str = "DELETE FROM archive WHERE row_id IN
-    (SELECT row_id FROM archive WHERE account_id = $1 AND id < $2 ORDER BY id LIMIT $3)";
+const LAST_ID: &str = "SELECT max(id) FROM archive";
+const FIRST: &str =
+    "SELECT id FROM archive WHERE row_id > $1 << 31 AND row_id < ($1 + 1) << 31 ORDER BY row_id LIMIT 1";
+const LAST: &str =
+    "SELECT id FROM archive WHERE row_id > $1 << 31 AND row_id < ($1 + 1) << 31 ORDER BY row_id DESC LIMIT 1";
+const KNOWN: &str = "SELECT count(*) FROM json_each($2) AS asked
+    CROSS JOIN archive AS m INDEXED BY archive_by_time ON m.id = asked.value WHERE m.account_id = $1";
 const FIND: &str = "SELECT row_id, stanza FROM archive WHERE row_id IN (
     SELECT row_id FROM (
-        SELECT row_id, mark FROM archive INDEXED BY archive_by_peer
-        WHERE account_id = $1 AND peer = $2 AND id < $3 ORDER BY id DESC LIMIT $4
+        SELECT row_id, mark FROM archive INDEXED BY archive_by_chat
+        WHERE chat = (SELECT chat FROM archive_chats WHERE account_id = $1 AND peer = $2) AND id < $3
+        ORDER BY id DESC LIMIT $4
     ) AS recent WHERE mark = $5 LIMIT 8) ORDER BY row_id DESC";
 const REPLACE: &str = "UPDATE archive SET stanza = $2 WHERE row_id = $1";
 const FORGET_WORDS: &str = "DELETE FROM archive_words WHERE rowid =
@@ -128,13 +115,49 @@ const SET_PREFS: &str = "INSERT INTO archive_prefs (account_id, prefs) VALUES ($
     ON CONFLICT (account_id) DO UPDATE SET prefs = excluded.prefs";
 
 /// One chunk of a deletion holds up the other writers for some milliseconds.
-const DELETE_ROWS_MAX: u32 = 1000;
+const DELETE_ROWS_MAX: i64 = 1000;
 /// How many messages of a conversation are looked through for one that is retracted.
 const RETRACTION_REACH: u32 = 20_000;
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] =
-    &[LAST_ID, FIRST, LAST, KNOWN, EXPIRE, PURGE, FIND, REPLACE, FORGET_WORDS, SET_PREFS];
+pub(super) const STATEMENTS: &[&str] = &[LAST_ID, FIRST, LAST, KNOWN, FIND, REPLACE, FORGET_WORDS, SET_PREFS];
+
+/// A row of `account` before which all its messages are of `id` or earlier; at most 32 others are between.
+pub(super) fn row_before(account: &str, id: &str) -> String {
+    format!(
+        "coalesce((SELECT row_id FROM archive INDEXED BY archive_milestones
+            WHERE account_id = {account} AND id <= {id} AND row_id & 31 = 0 ORDER BY id DESC LIMIT 1), {account} << 31)"
+    )
+}
+
+/// A row of `account` behind which all its messages are of `id` or later; at most 32 others are between.
+fn row_behind(account: &str, id: &str) -> String {
+    format!(
+        "coalesce((SELECT row_id FROM archive INDEXED BY archive_milestones
+            WHERE account_id = {account} AND id >= {id} AND row_id & 31 = 0 ORDER BY id LIMIT 1), ({account} + 1) << 31)"
+    )
+}
+
+/// Of the accounts that have the oldest messages: those of one account are neighbours, and cheap to remove together.
+static EXPIRE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "DELETE FROM archive WHERE row_id IN (
+            SELECT m.row_id FROM (SELECT DISTINCT row_id >> 31 AS account FROM (
+                SELECT row_id FROM archive INDEXED BY archive_by_time WHERE id < $1 ORDER BY id LIMIT 100
+            )) AS oldest CROSS JOIN archive AS m
+            ON m.row_id > oldest.account << 31 AND m.row_id < {} AND m.id < $1 LIMIT $2
+         ) RETURNING chat",
+        row_behind("oldest.account", "$1")
+    )
+});
+static PURGE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "DELETE FROM archive WHERE row_id IN (
+            SELECT row_id FROM archive WHERE row_id > $2 << 31 AND row_id < {} AND id < $1 ORDER BY row_id LIMIT $3
+         ) RETURNING chat",
+        row_behind("$2", "$1")
+    )
+});
 
 /// By which index the messages are found.
 #[derive(Clone, Copy)]
@@ -150,27 +173,32 @@ const WAYS: [Way; 4] = [Way::Account, Way::Peer, Way::Ids, Way::Words];
 /// The messages that match, from one end, at most `$4`.
 fn matching(way: Way, from: PageFrom) -> String {
     let order = order(from);
-    let peer = "($6 IS NULL OR m.peer = $6) AND ($7 IS NULL OR m.resource = $7)";
+    let (before, behind) = (row_before("$1", "$2"), row_behind("$1", "$3"));
+    let rows = |row: &str| format!("{row} > {before} AND {row} < {behind}");
+    let chat = "(SELECT chat FROM archive_chats WHERE account_id = $1 AND peer = $6)";
+    let peer = format!("($6 IS NULL OR m.chat = {chat}) AND ($7 IS NULL OR m.resource = $7)");
+    let among = "m.id IN (SELECT value FROM json_each($8))";
     let (source, filter, order_by) = match way {
-        Way::Account => ("archive AS m INDEXED BY archive_by_account".to_owned(), "TRUE".to_owned(), "m.id"),
+        Way::Account => ("archive AS m", rows("m.row_id"), "m.row_id"),
         Way::Peer => (
-            "archive AS m INDEXED BY archive_by_peer".to_owned(),
-            "m.peer = $6 AND ($7 IS NULL OR m.resource = $7)".to_owned(),
+            "archive AS m INDEXED BY archive_by_chat",
+            format!("m.chat = {chat} AND ($7 IS NULL OR m.resource = $7)"),
             "m.id",
         ),
-        Way::Ids => (
-            "archive AS m INDEXED BY archive_by_account".to_owned(),
-            format!("m.id IN (SELECT value FROM json_each($8)) AND {peer}"),
-            "m.id",
-        ),
+        Way::Ids => {
+            ("archive AS m INDEXED BY archive_by_time", format!("{among} AND m.account_id = $1 AND {peer}"), "m.id")
+        }
         Way::Words => (
-            "archive_words CROSS JOIN archive AS m ON m.row_id = archive_words.rowid".to_owned(),
-            format!("archive_words MATCH $9 AND ($8 IS NULL OR m.id IN (SELECT value FROM json_each($8))) AND {peer}"),
+            "archive_words CROSS JOIN archive AS m ON m.row_id = archive_words.rowid",
+            format!(
+                "archive_words MATCH $9 AND {} AND m.account_id = $1 AND ($8 IS NULL OR {among}) AND {peer}",
+                rows("archive_words.rowid")
+            ),
             "archive_words.rowid",
         ),
     };
     format!(
-        "SELECT m.id, m.stanza FROM {source} WHERE m.account_id = $1 AND m.id > $2 AND m.id < $3 AND {filter}
+        "SELECT m.id, m.stanza FROM {source} WHERE {filter} AND m.id > $2 AND m.id < $3
          ORDER BY {order_by} {order} LIMIT $4"
     )
 }
@@ -198,23 +226,26 @@ static PAGES: LazyLock<Vec<String>> = LazyLock::new(|| {
     WAYS.iter().flat_map(|&way| [PageFrom::Oldest, PageFrom::Newest].map(|from| page(way, from))).collect()
 });
 
+/// Without other conditions, those in the indexes of its chats: these are smaller than the messages.
+const COUNT: &str = "SELECT 1 FROM archive_chats AS c CROSS JOIN archive AS m INDEXED BY archive_by_chat
+    ON m.chat = c.chat WHERE c.account_id = $1 AND m.id > $2 AND m.id < $3 LIMIT $4";
+
 static COUNTS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    WAYS.iter()
-        .map(|&way| {
-            let matching = matching(way, PageFrom::Oldest).replace("m.id, m.stanza", "m.id");
-            format!("SELECT count(*), $5 FROM ({matching}) AS counted")
-        })
-        .collect()
+    let matching = |&way: &Way| match way {
+        Way::Account => COUNT.to_owned(),
+        way => matching(way, PageFrom::Oldest).replace("m.id, m.stanza", "1"),
+    };
+    WAYS.iter().map(matching).map(|matching| format!("SELECT count(*), $5 FROM ({matching}) AS counted")).collect()
 });
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<&'static str> {
-    PAGES.iter().chain(COUNTS.iter()).map(String::as_str).collect()
+    PAGES.iter().chain(COUNTS.iter()).chain([&*EXPIRE, &*PURGE]).map(String::as_str).collect()
 }
 
 /// The id that was given out last.
 pub(super) async fn last_id(connection: &mut SqliteConnection) -> Result<i64, Error> {
-    let id: Option<i64> = sqlx::query_scalar(LAST_ID).fetch_optional(connection).await?;
+    let id: Option<i64> = sqlx::query_scalar(LAST_ID).fetch_one(connection).await?;
     Ok(id.unwrap_or(0))
 }
 
@@ -322,8 +353,8 @@ impl Storage {
     /// The database cannot be read.
     pub async fn archive_bounds(&self, account: AccountId) -> Result<Option<(i64, i64)>, Error> {
         let mut reader = self.reader().await?;
-        let first: Option<i64> = sqlx::query_scalar(FIRST).bind(account.0).fetch_one(&mut *reader).await?;
-        let last: Option<i64> = sqlx::query_scalar(LAST).bind(account.0).fetch_one(&mut *reader).await?;
+        let first: Option<i64> = sqlx::query_scalar(FIRST).bind(account.0).fetch_optional(&mut *reader).await?;
+        let last: Option<i64> = sqlx::query_scalar(LAST).bind(account.0).fetch_optional(&mut *reader).await?;
         Ok(first.zip(last))
     }
 
@@ -361,7 +392,7 @@ impl Storage {
     /// # Errors
     /// The database cannot be written.
     pub async fn archive_expire(&self, before_us: i64) -> Result<u64, Error> {
-        self.in_steps(EXPIRE, vec![before_us, DELETE_ROWS_MAX.into()]).await
+        self.in_steps(&EXPIRE, vec![before_us, DELETE_ROWS_MAX]).await
     }
 
     /// Removes the messages of an account archived before `before_us`, likewise.
@@ -369,17 +400,20 @@ impl Storage {
     /// # Errors
     /// The database cannot be written.
     pub async fn archive_purge(&self, account: AccountId, before_us: i64) -> Result<u64, Error> {
-        self.in_steps(PURGE, vec![account.0, before_us, DELETE_ROWS_MAX.into()]).await
+        self.in_steps(&PURGE, vec![before_us, account.0, DELETE_ROWS_MAX]).await
     }
 
     async fn in_steps(&self, sql: &'static str, values: Vec<i64>) -> Result<u64, Error> {
         let mut total = 0;
         loop {
-            let values = values.clone();
+            let (values, gone) = (values.clone(), self.0.chats_gone.clone());
             let step = self.write(0, move |connection| {
                 Box::pin(async move {
-                    let query = values.into_iter().fold(sqlx::query(sql), |query, value| query.bind(value));
-                    Ok(query.execute(connection).await?.rows_affected())
+                    let query = values.into_iter().fold(sqlx::query_scalar(sql), |query, value| query.bind(value));
+                    let chats: Vec<i64> = query.fetch_all(&mut *connection).await?;
+                    let rows = chats.len() as u64;
+                    archive_places::end_empty(connection, chats, &gone).await?;
+                    Ok(rows)
                 })
             });
             match step.await? {

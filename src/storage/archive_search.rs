@@ -3,7 +3,9 @@
 //! An index that everybody pays for with every message would cost more than the archive itself. So the messages of an
 //! account are indexed when it searches: all of them the first time, later what has come since.
 
-use super::{AccountId, Commit, Error, Storage};
+use std::sync::LazyLock;
+
+use super::{AccountId, Commit, Error, Storage, archive::row_before};
 
 /// Messages that are not in the index yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +17,13 @@ pub struct Unindexed {
 }
 
 const END: &str = "SELECT upto_id FROM archive_indexed WHERE account_id = $1";
-const UNINDEXED: &str = "SELECT row_id, id, stanza FROM archive WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+static UNINDEXED: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT row_id, id, stanza FROM archive WHERE row_id > {} AND row_id < ($1 + 1) << 31 AND id > $2
+         ORDER BY row_id LIMIT $3",
+        row_before("$1", "$2")
+    )
+});
 /// What was replaced since it was read is left out, by its length.
 const INDEX: &str = "INSERT INTO archive_words (rowid, owner, body)
     SELECT m.row_id, 'a' || $1, word.value ->> 2 FROM json_each($2) AS word
@@ -24,7 +32,9 @@ const SET_END: &str = "INSERT INTO archive_indexed (account_id, upto_id) VALUES 
     ON CONFLICT (account_id) DO UPDATE SET upto_id = excluded.upto_id";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[END, UNINDEXED, INDEX, SET_END];
+pub(super) fn statements() -> [&'static str; 4] {
+    [END, &UNINDEXED, INDEX, SET_END]
+}
 
 impl Storage {
     /// The oldest messages of an account that are not indexed.
@@ -35,7 +45,7 @@ impl Storage {
         let mut reader = self.reader().await?;
         let end: Option<i64> = sqlx::query_scalar(END).bind(account.0).fetch_optional(&mut *reader).await?;
         let after = end.unwrap_or(i64::MIN);
-        let query = sqlx::query_as(UNINDEXED).bind(account.0).bind(after).bind(limit);
+        let query = sqlx::query_as(UNINDEXED.as_str()).bind(account.0).bind(after).bind(limit);
         Ok(Unindexed { after, messages: query.fetch_all(&mut *reader).await? })
     }
 

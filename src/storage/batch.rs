@@ -11,6 +11,7 @@ use sqlx::{Arguments as _, SqliteConnection, sqlite::SqliteArguments};
 use super::{
     AccountId, Error,
     archive::{self, ArchiveRow},
+    archive_places::Places,
     commit::{Answer, Completion},
     offline::OfflineRow,
     sqlite,
@@ -161,6 +162,7 @@ where
 /// and one statement for many is what makes them cheap.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
+    places: &mut Places,
     mut ops: &mut [Op],
     mut results: &mut [Result<(), Error>],
 ) -> Result<(), Error> {
@@ -175,7 +177,7 @@ pub(super) async fn apply(
         if tasks_first > 0 {
             tasks(connection, run, run_results).await?;
         } else {
-            archive_messages(connection, run, run_results).await?;
+            archive_messages(connection, places, run, run_results).await?;
             hot(connection, run, run_results).await?;
         }
         (ops, results) = (ops_left, results_left);
@@ -185,18 +187,29 @@ pub(super) async fn apply(
 
 async fn archive_messages(
     connection: &mut SqliteConnection,
+    places: &mut Places,
     ops: &mut [Op],
     results: &mut [Result<(), Error>],
 ) -> Result<(), Error> {
-    let (rows, places): (Vec<_>, Vec<_>) =
-        ops.iter().enumerate().filter_map(|(place, op)| Some((op.as_archive()?, place))).unzip();
+    let (rows, indexes): (Vec<_>, Vec<_>) =
+        ops.iter().enumerate().filter_map(|(index, op)| Some((op.as_archive()?, index))).unzip();
     if rows.is_empty() {
         return Ok(());
     }
-    let mut outcomes = vec![Ok(()); rows.len()];
-    insert(connection, &archive::INSERT, &rows, &mut outcomes).await?;
-    for (place, outcome) in places.into_iter().zip(outcomes) {
-        results[place] = outcome;
+    let placed = places.place(connection, &rows).await?;
+    for (index, row) in indexes.into_iter().zip(&placed) {
+        if row.is_none() {
+            results[index] = Err(Error::NotFound);
+        }
+    }
+    let placed: Vec<_> = placed.iter().flatten().collect();
+    let mut left = &placed[..];
+    while !left.is_empty() {
+        let size = sqlite::fitting(left.len());
+        let (chunk, rest) = left.split_at(sqlite::ROWS[size]);
+        // None of these can fail alone.
+        insert_rows(connection, &archive::INSERT[size], chunk).await?;
+        left = rest;
     }
     Ok(())
 }

@@ -9,10 +9,12 @@
 
 mod accounts;
 mod archive;
+mod archive_places;
 mod archive_search;
 pub mod backup;
 mod batch;
 mod commit;
+mod devices;
 mod error;
 mod handout;
 mod invites;
@@ -22,6 +24,7 @@ mod offline;
 mod private;
 mod pubsub;
 mod pubsub_items;
+mod push;
 mod readers;
 mod roster;
 mod sqlite;
@@ -46,6 +49,7 @@ pub use self::{
     archive::{ArchivePage, ArchiveQuery, ArchiveRow, ArchivedMessage, PageFrom},
     archive_search::Unindexed,
     commit::{Commit, Done},
+    devices::{DeviceRow, DeviceSeen, DeviceTokens, FastToken, FastUse, Revoked, Witness},
     error::Error,
     invites::Invite,
     lock::{DirLock, LockError},
@@ -53,11 +57,13 @@ pub use self::{
     private::PrivateUsage,
     pubsub::{NewNode, NodeRow, NodeSummary, SubscriptionRow},
     pubsub_items::{Item, ItemPage, ItemQuery, LastItem, Room, Stored},
+    push::PushRow,
     roster::RosterRow,
     vcard::Vcard,
     writer::WriterStats,
 };
 use self::{
+    archive_places::{ChatsGone, Places},
     batch::{BoxFuture, Delete, Op, Work},
     handout::Handout,
     readers::{Reader, Readers},
@@ -127,6 +133,7 @@ struct Inner {
     readers: Readers,
     handout: Arc<Handout>,
     archive_clock: AtomicI64,
+    chats_gone: ChatsGone,
     _temporary: Option<TemporaryDir>,
 }
 
@@ -160,8 +167,11 @@ impl Storage {
         let handout = Arc::new(Handout::open(journal, options.journal_bytes_max)?);
         let readers = Readers::new(sqlite::reader_options(&options), options.readers);
         let path = options.path.clone();
-        let queue = Queue::start(options, connection, Arc::clone(&handout));
-        Ok(Self(Arc::new(Inner { path, queue, readers, handout, archive_clock, _temporary: temporary })))
+        let chats_gone = ChatsGone::default();
+        let places = Places::new(chats_gone.clone());
+        let queue = Queue::start(options, connection, Arc::clone(&handout), places);
+        let inner = Inner { path, queue, readers, handout, archive_clock, chats_gone, _temporary: temporary };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Ready when every write enqueued before is committed or has failed. Fails only when closed, and costs nothing when

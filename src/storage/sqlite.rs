@@ -78,6 +78,9 @@ pub(super) fn migrations() -> Migrator {
         (1, "init", include_str!("migrations/0001_init.sql")),
         (2, "archive", include_str!("migrations/0002_archive.sql")),
         (3, "pubsub", include_str!("migrations/0003_pubsub.sql")),
+        (5, "push", include_str!("migrations/0005_push.sql")),
+        (6, "devices", include_str!("migrations/0006_devices.sql")),
+        (8, "archive by account", include_str!("migrations/0008_archive.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)

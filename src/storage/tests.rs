@@ -2,6 +2,7 @@
 
 mod archive_tests;
 mod data;
+mod devices_tests;
 mod files;
 mod writing;
 
@@ -73,10 +74,13 @@ async fn every_statement_can_be_prepared() {
         meta::STATEMENTS,
         backup::STATEMENTS,
         archive::STATEMENTS,
-        archive_search::STATEMENTS,
         pubsub::STATEMENTS,
         pubsub_items::STATEMENTS,
         &pubsub_items::statements(),
+        archive_places::STATEMENTS,
+        &archive_search::statements(),
+        push::STATEMENTS,
+        devices::STATEMENTS,
     ];
     for sql in files.concat().into_iter().chain(batch::statements()).chain(archive::statements()) {
         if let Err(error) = (&mut connection).prepare(sql.into_sql_str()).await {
@@ -91,7 +95,10 @@ async fn hot_statements_use_their_indexes() {
     let hot = [
         batch::statements(),
         archive::statements(),
-        vec![offline::STATEMENTS[0], accounts::STATEMENTS[0], roster::STATEMENTS[0]],
+        archive_places::STATEMENTS.to_vec(),
+        archive_search::statements().to_vec(),
+        archive::STATEMENTS.to_vec(),
+        vec![offline::STATEMENTS[0], accounts::STATEMENTS[0], roster::STATEMENTS[0], devices::STATEMENTS[0]],
     ];
     for sql in hot.concat() {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
@@ -100,7 +107,22 @@ async fn hot_statements_use_their_indexes() {
         for (.., step) in rows {
             let scans = step.strip_prefix("SCAN ").is_some_and(|rest| {
                 let table = rest.split(' ').next().unwrap_or_default();
-                ["offline", "o", "accounts", "a", "roster", "credentials", "archive", "m"].contains(&table)
+                let tables = [
+                    "offline",
+                    "o",
+                    "accounts",
+                    "a",
+                    "roster",
+                    "credentials",
+                    "archive",
+                    "archive_chats",
+                    "c",
+                    "m",
+                    "push",
+                    "d",
+                    "t",
+                ];
+                tables.contains(&table)
             });
             assert!(!scans, "{step}: {sql}");
         }

@@ -14,6 +14,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Error, StorageOptions,
+    archive_places::Places,
     batch::{self, Op},
     handout::{FLUSH_ACCOUNTS, Handout},
     sqlite,
@@ -59,7 +60,12 @@ struct Gauges {
 
 impl Queue {
     /// Starts the writer on an open, migrated connection.
-    pub(super) fn start(options: StorageOptions, connection: SqliteConnection, handout: Arc<Handout>) -> Self {
+    pub(super) fn start(
+        options: StorageOptions,
+        connection: SqliteConnection,
+        handout: Arc<Handout>,
+        places: Places,
+    ) -> Self {
         // The channel itself is unbounded; `submit` holds it to the limits. So a few operations that must not be
         // refused, and are few by nature, can pass.
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -70,6 +76,7 @@ impl Queue {
             gauges: Arc::clone(&gauges),
             connection: Some(connection),
             handout,
+            places,
             options,
             due: None,
             streak: 0,
@@ -121,6 +128,7 @@ struct Writer {
     /// `None` after a failure: the next batch starts on a fresh connection, whatever state the old one was in.
     connection: Option<SqliteConnection>,
     handout: Arc<Handout>,
+    places: Places,
     options: StorageOptions,
     /// When to remove what was handed out; `None` if nothing is.
     due: Option<Instant>,
@@ -214,11 +222,12 @@ impl Writer {
     ) -> Result<(), Error> {
         let started = Instant::now();
         let outcome = self.transaction(ops, results, handed_out).await;
-        if outcome.is_err()
-            && let Some(connection) = self.connection.take()
-        {
-            // Waits for the rollback. Whether a failed COMMIT reached the disk nobody knows: it counts as failed.
-            drop(connection.close().await);
+        if outcome.is_err() {
+            self.places.forget();
+            if let Some(connection) = self.connection.take() {
+                // Waits for the rollback. Whether a failed COMMIT reached the disk nobody knows: it counts as failed.
+                drop(connection.close().await);
+            }
         }
         let gauges = &self.gauges;
         gauges.batches.fetch_add(1, Relaxed);
@@ -242,7 +251,7 @@ impl Writer {
         // IMMEDIATE: waits for a foreign lock here, where nothing has been done yet.
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         batch::delete(&mut transaction, handed_out).await?;
-        batch::apply(&mut transaction, ops, results).await?;
+        batch::apply(&mut transaction, &mut self.places, ops, results).await?;
         transaction.commit().await?;
         Ok(())
     }

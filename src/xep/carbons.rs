@@ -5,7 +5,7 @@
 //! to make it look like a copy is taken out all the same.
 
 use crate::account::Account;
-use crate::account::resource::Resource;
+use crate::account::resource::{Client, Resource};
 use crate::core::Core;
 use crate::delivery::carbons;
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use xep_support::ns;
 use xep_support::stanza::error::{Condition, StanzaError};
 use xep_support::stanza::{Facts, IqType, Stanza};
+use xep_support::xml::Element;
 
 /// Carbon copies.
 pub struct Carbons;
@@ -36,16 +37,18 @@ impl Extension for Carbons {
             d.iq(Addressee::OwnAccount, IqType::Set, (name, ns::CARBONS), set);
             d.iq(Addressee::OtherAccount, IqType::Set, (name, ns::CARBONS), refuse);
         }
+        let inline = |_: &Arc<Core>, client: &Client, element: &Element| {
+            if element.name() == "enable" {
+                switch(&client.account, &client.resource, true);
+            }
+            None
+        };
+        d.inline(ns::CARBONS, Box::new(inline));
         d.submit(Box::new(strip)).sent(Box::new(|_, client, state, parcel| {
             carbons::copy_sent(&client.account, state, &client.resource, parcel);
             Ok(())
         }));
     }
-}
-
-/// §4, for a resource that says so while it is bound (XEP-0386).
-pub fn enable(account: &Account, resource: &Arc<Resource>) {
-    switch(account, resource, true);
 }
 
 fn switch(account: &Account, resource: &Arc<Resource>, on: bool) {
@@ -54,7 +57,7 @@ fn switch(account: &Account, resource: &Arc<Resource>, on: bool) {
     }
 }
 
-fn strip(_: &Core, _: &crate::account::resource::Client, stanza: &mut Stanza) -> Result<(), StanzaError> {
+fn strip(_: &Core, _: &Client, stanza: &mut Stanza) -> Result<(), StanzaError> {
     if stanza.facts().contains(Facts::CARBON) {
         stanza.retain_children(|child| !(child.is("sent", ns::CARBONS) || child.is("received", ns::CARBONS)));
     }

@@ -1,9 +1,11 @@
 //! XEP-0030: what an entity is, what it can, what belongs to it. The answers come from the registry, so that they cannot
 //! differ from what the extensions do. Forms in them: XEP-0128.
 
+use super::caps;
 use super::version::NAME;
 use crate::account::{Account, AccountState};
 use crate::config::Config;
+use crate::core::Core;
 use crate::extension::registry::Identity;
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall, IqResult};
 use crate::hosts::ServiceHost;
@@ -43,14 +45,17 @@ impl Extension for Discovery {
 
 fn server_info(call: IqCall<'_>) -> Answer {
     let query = Query::new(&call, ns::DISCO_INFO);
-    if query.names_a_node() {
-        return no_such_node();
+    match query.node {
+        Some(node) if !node.is_empty() => {
+            caps::own_info(call.core, call.to, &node).map_or_else(no_such_node, Answer::with)
+        }
+        _ => Answer::with(query.of_server(call.core, call.to)),
     }
-    let registry = &call.core.registry;
-    let forms = registry.info_forms(call.core, call.to);
-    let config = call.core.config();
-    let features = registry.server_features(&config);
-    Answer::with(query.info(registry.server_identities(), features, forms))
+}
+
+/// What a served domain says about itself when no node is named.
+pub(super) fn server(core: &Core, host: &Jid) -> Element {
+    Query { ns: ns::DISCO_INFO, node: None }.of_server(core, host)
 }
 
 /// The services of this domain.
@@ -151,6 +156,13 @@ impl Query {
         Element::new("query", self.ns).attr_opt("node", self.node.as_deref())
     }
 
+    fn of_server(&self, core: &Core, host: &Jid) -> Element {
+        let registry = &core.registry;
+        let config = core.config();
+        self.info(registry.server_identities(), registry.server_features(&config), registry.info_forms(core, host))
+    }
+
+    /// The language of names is written down: it counts when somebody hashes the answer (XEP-0390 §4.1).
     fn info<'a>(
         &self,
         identities: impl IntoIterator<Item = &'a Identity>,
@@ -159,7 +171,11 @@ impl Query {
     ) -> Element {
         let identity = |i: &Identity| {
             let name = Some(i.name).filter(|name| !name.is_empty());
-            Element::new("identity", self.ns).attr("category", i.category).attr("type", i.kind).attr_opt("name", name)
+            Element::new("identity", self.ns)
+                .attr("category", i.category)
+                .attr("type", i.kind)
+                .attr_opt("xml:lang", name.map(|_| "en"))
+                .attr_opt("name", name)
         };
         self.element()
             .children(identities.into_iter().map(identity))
@@ -216,7 +232,7 @@ mod tests {
         let identities = [Identity { category: "server", kind: "im", name: "Magpie" }];
         let info = query(ns::DISCO_INFO, Some("")).info(&identities, ["a", "b"].into_iter(), []);
         let expected = "<query xmlns='http://jabber.org/protocol/disco#info' node=''>\
-            <identity category='server' type='im' name='Magpie'/><feature var='a'/><feature var='b'/></query>";
+            <identity category='server' type='im' xml:lang='en' name='Magpie'/><feature var='a'/><feature var='b'/></query>";
         assert_eq!(info.to_xml(ns::CLIENT), expected);
     }
 

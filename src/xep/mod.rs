@@ -1,6 +1,8 @@
 //! Behaviour by extension: a file each. Nothing outside names them but `catalogue.rs`.
 
+pub mod caps;
 pub mod carbons;
+pub mod client_access;
 pub mod contact;
 pub mod disco;
 pub mod external_services;
@@ -12,7 +14,9 @@ pub mod offline;
 pub mod ping;
 pub mod private;
 pub mod pubsub;
+pub mod push;
 pub mod register;
+pub mod sasl2;
 pub mod session;
 pub mod stanza_id;
 pub mod stream_management;

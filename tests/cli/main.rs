@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod operations;
+mod push;
 mod running;
 mod sessions;
 mod stopped;

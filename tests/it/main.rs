@@ -4,6 +4,7 @@
 mod support;
 
 mod bind;
+mod caps;
 mod carbons;
 mod durability;
 mod iq;
@@ -12,8 +13,10 @@ mod mam;
 mod messages;
 mod offline;
 mod presence;
+mod push;
 mod roster;
 mod sasl;
+mod sasl2;
 mod stream_management;
 mod streams;
 mod subscription;

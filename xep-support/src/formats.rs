@@ -1,5 +1,6 @@
 //! Formats that many extensions share.
 
+pub mod caps;
 pub mod date;
 pub mod delay;
 pub mod form;

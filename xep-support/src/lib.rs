@@ -4,6 +4,7 @@ pub mod formats;
 pub mod jid;
 pub mod ns;
 pub mod sasl;
+pub mod sasl2;
 pub mod stanza;
 pub mod stream;
 pub mod xml;

@@ -2,6 +2,10 @@
 //!
 //! Names are the words of the standards. A version number stays out of the name unless two versions must be told apart.
 
+mod login;
+
+pub use login::*;
+
 // XML itself.
 
 /// The prefix `xml` (Namespaces in XML 1.0 §3).
@@ -474,19 +478,6 @@ pub const OMEMO: &str = "urn:xmpp:omemo:2";
 pub const OPENPGP: &str = "urn:xmpp:openpgp:0";
 /// XEP-0027 OpenPGP as it was before (obsolete).
 pub const OPENPGP_LEGACY: &str = "jabber:x:encrypted";
-
-// XEP-0386: Bind 2. XEP-0388: Extensible SASL Profile. XEP-0440: channel binding. XEP-0474, 0480, 0484.
-
-/// XEP-0386 resource binding within authentication.
-pub const BIND2: &str = "urn:xmpp:bind:0";
-/// XEP-0388 SASL2.
-pub const SASL2: &str = "urn:xmpp:sasl:2";
-/// XEP-0440 the channel bindings a server offers.
-pub const SASL_CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
-/// XEP-0480 upgrade of the stored password.
-pub const SASL_UPGRADE: &str = "urn:xmpp:sasl:upgrade:0";
-/// XEP-0484 tokens for fast reconnection.
-pub const FAST: &str = "urn:xmpp:fast:0";
 
 // XEP-0478: Stream Limits Advertisement.
 

@@ -154,7 +154,7 @@ impl SaslRequest {
 }
 
 /// RFC 4422 §3.1: one to twenty upper-case letters, digits, hyphens and underscores.
-fn is_mechanism(name: &str) -> bool {
+pub(crate) fn is_mechanism(name: &str) -> bool {
     (1..=MECHANISM_BYTES_MAX).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
 }
@@ -163,9 +163,11 @@ fn is_mechanism(name: &str) -> bool {
 ///
 /// What is longer than `bytes_max` is a malformed request.
 pub fn decode(text: &str, bytes_max: usize) -> Result<Vec<u8>, SaslFailure> {
-    if text == "=" {
-        return Ok(Vec::new());
-    }
+    if text == "=" { Ok(Vec::new()) } else { decode_strictly(text, bytes_max) }
+}
+
+/// The same without the `=`, which SASL2 does not need (XEP-0388 §2.2).
+pub(crate) fn decode_strictly(text: &str, bytes_max: usize) -> Result<Vec<u8>, SaslFailure> {
     // Four characters are three bytes, fewer only at the end.
     if text.len() / 4 > bytes_max / 3 + 1 {
         return Err(SaslFailure::MalformedRequest);

@@ -1,9 +1,11 @@
 //! The stream of somebody unknown: STARTTLS, authentication, registration (RFC 6120 §5, §6; XEP-0077), and nothing else.
 
-use super::{Negotiation, unknown_element};
+use super::{Negotiation, Ready, unknown_element};
 use crate::account::Account;
+use crate::account::resource::Agent;
 use crate::c2s::channel::{Inbound, refused};
-use crate::c2s::login;
+use crate::c2s::login::sasl2::Outcome;
+use crate::c2s::login::{self, sasl2};
 use crate::close::CloseReason;
 use crate::net::tls::CertStore;
 use crate::net::transport::Transport;
@@ -17,13 +19,21 @@ use xep_support::stanza::{Kind, Stanza, TopLevel};
 use xep_support::stream::StreamCondition;
 use xep_support::xml::Element;
 
+/// What came of a stream of somebody unknown.
+pub(super) enum Known {
+    /// It is encrypted, and begins anew.
+    Encrypted,
+    /// Authenticated as RFC 6120 §6 has it: the stream begins anew.
+    Account(Arc<Account>),
+    /// Authenticated by SASL2: nothing begins anew, and a resource is still to be bound.
+    Unbound(Arc<Account>, Box<Agent>),
+    /// With SASL2 there came a session.
+    Ready(Box<Ready>),
+}
+
 impl Negotiation<'_> {
-    /// Handles elements until the stream has to be restarted: by TLS (no account yet) or by authentication.
-    pub(super) async fn until_restart(
-        &mut self,
-        offer: &Arc<Offer>,
-        certs: &CertStore,
-    ) -> Result<Option<Arc<Account>>, CloseReason> {
+    /// Handles elements until something else is due.
+    pub(super) async fn until_known(&mut self, offer: &Arc<Offer>, certs: &CertStore) -> Result<Known, CloseReason> {
         loop {
             match self.channel.element().await? {
                 Inbound::Malformed(_) => return Err(refused(StreamCondition::NotAuthorized)),
@@ -31,16 +41,13 @@ impl Negotiation<'_> {
                 Inbound::Element(TopLevel::Other(element)) => {
                     if element.is("starttls", ns::TLS) {
                         self.start_tls(certs).await?;
-                        return Ok(None);
+                        return Ok(Known::Encrypted);
                     }
                     if element.is("error", ns::STREAM) {
                         return Err(CloseReason::ClientFailed);
                     }
-                    if element.ns() != ns::SASL {
-                        return Err(unknown_element());
-                    }
-                    if let Some(account) = self.authenticate(offer, &element).await? {
-                        return Ok(Some(account));
+                    if let Some(known) = self.authenticate(offer, &element).await? {
+                        return Ok(known);
                     }
                 }
             }
@@ -96,18 +103,28 @@ impl Negotiation<'_> {
         }
     }
 
-    async fn authenticate(
-        &mut self,
-        offer: &Arc<Offer>,
-        element: &Element,
-    ) -> Result<Option<Arc<Account>>, CloseReason> {
-        let account = login::authenticate(self, offer, element).await?;
-        if account.is_none() {
+    /// `None`: it failed, and may be tried again.
+    async fn authenticate(&mut self, offer: &Arc<Offer>, element: &Element) -> Result<Option<Known>, CloseReason> {
+        let counts = match element.ns() {
+            // XEP-0388 §4.8: once a task was begun no other authentication is possible.
+            ns::SASL | ns::SASL2 if self.continued => return Err(refused(StreamCondition::NotAuthorized)),
+            ns::SASL => match login::authenticate(self, offer, element).await? {
+                Some(account) => return Ok(Some(Known::Account(account))),
+                None => true,
+            },
+            ns::SASL2 if element.name() == "authenticate" => match sasl2::authenticate(self, offer, element).await? {
+                Outcome::Ready(ready) => return Ok(Some(Known::Ready(ready))),
+                Outcome::Unbound(account, agent) => return Ok(Some(Known::Unbound(account, agent))),
+                Outcome::Failed(counts) => counts,
+            },
+            _ => return Err(unknown_element()),
+        };
+        if counts {
             self.attempts += 1;
             if self.attempts >= self.core.config().limits.auth_attempts_per_stream_max {
                 return Err(CloseReason::Refused(StreamCondition::PolicyViolation, "too many failed attempts"));
             }
         }
-        Ok(account)
+        Ok(None)
     }
 }

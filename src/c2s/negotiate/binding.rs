@@ -2,8 +2,10 @@
 
 use super::{Negotiation, Ready, unknown_element};
 use crate::account::Account;
+use crate::account::resource::Agent;
+use crate::c2s::bind::{self, Newcomer};
 use crate::c2s::channel::{Inbound, refused};
-use crate::c2s::{bind, stream_management};
+use crate::c2s::stream_management;
 use crate::close::CloseReason;
 use std::sync::Arc;
 use xep_support::jid::Jid;
@@ -13,7 +15,11 @@ use xep_support::stream::StreamCondition;
 
 impl Negotiation<'_> {
     /// RFC 6120 §7: nothing but binding is possible now.
-    pub(super) async fn bind(&mut self, account: Arc<Account>) -> Result<Ready, CloseReason> {
+    pub(super) async fn bind(
+        &mut self,
+        account: Arc<Account>,
+        agent: Option<Box<Agent>>,
+    ) -> Result<Ready, CloseReason> {
         loop {
             let stanza = match self.channel.element().await? {
                 Inbound::Element(TopLevel::Stanza(stanza)) => stanza,
@@ -22,7 +28,12 @@ impl Negotiation<'_> {
                 }
                 Inbound::Element(TopLevel::Other(element)) if element.ns() == ns::SM => {
                     match stream_management::before_binding(self.core, &account, &element, self.channel).await? {
-                        Some((client, ack)) => return Ok(self.ready(client, Some(ack))),
+                        Some((client, ack)) => {
+                            if let Some(agent) = agent {
+                                let _ = client.resource.agent.set(agent);
+                            }
+                            return Ok(self.ready(client, Some(ack), true));
+                        }
                         None => continue,
                     }
                 }
@@ -38,12 +49,14 @@ impl Negotiation<'_> {
                 // §7.1: "the server MUST NOT process the stanza and SHOULD return <not-authorized/>".
                 return Err(refused(StreamCondition::NotAuthorized));
             }
-            if self.core.changed.since(&account.jid, self.since_ms) {
+            if self.core.changed.since(account.jid.as_str(), self.since_ms) {
                 // The password it logged in with is no longer the password.
                 return Err(CloseReason::PasswordChanged);
             }
-            match bind::bind(self.core, &account, &stanza, self.peer, self.tls.is_some()).await {
-                Ok(client) => return Ok(self.ready(client, None)),
+            let (peer, encrypted, agent) = (self.peer, self.tls.is_some(), agent.clone());
+            let newcomer = Newcomer { account: &account, peer, encrypted, agent };
+            match bind::bind_as_asked(self.core, newcomer, &stanza).await {
+                Ok(client) => return Ok(self.ready(client, None, false)),
                 Err(error) => {
                     if let Some(reply) = stanza.error_reply(&error) {
                         self.channel.send(&reply.to_xml()).await?;

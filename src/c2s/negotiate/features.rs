@@ -2,12 +2,16 @@
 
 use super::Negotiation;
 use crate::sasl::Offer;
-use crate::xep::register;
+use crate::xep::{caps, register};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use xep_support::ns;
 
 impl Negotiation<'_> {
-    pub(super) fn features_before_login(&self, offer: &Offer) -> String {
+    /// What this client may do now, and under which version (XEP-0509 §2.1).
+    pub(super) fn features_before_login(&mut self, offer: &Offer) -> String {
         let mut out = String::from("<stream:features>");
         if self.tls.is_none() {
             // RFC 6120 §5.3.1; with the test switch it stays possible, but is not forced.
@@ -20,6 +24,9 @@ impl Negotiation<'_> {
                 let _ = write!(out, "<mechanism>{}</mechanism>", mechanism.name());
             }
             out.push_str("</mechanisms>");
+            if offer.has_sasl2() {
+                self.write_sasl2(&mut out, offer);
+            }
             // XEP-0440 §2.
             let mut bindings = offer.binding_types().peekable();
             if bindings.peek().is_some() {
@@ -37,23 +44,64 @@ impl Negotiation<'_> {
         }
         // No idle time: negotiation as a whole is limited, traffic or not.
         write_limits(&mut out, self.core.config().limits.stanza_bytes_before_auth_max, None);
+        if offer.has_sasl2() {
+            let version = STANDARD.encode(&Sha256::digest(out.as_bytes())[..CONFIG_VERSION_BYTES]);
+            let _ = write!(out, "<config-version xmlns='{}' scheme='opaque' value='{version}'/>", ns::CONFIG_VERSION);
+            self.config_version = Some(version);
+        }
         out.push_str("</stream:features>");
         out
     }
 
-    /// One line for each feature: extensions of the stream add theirs here.
-    pub(super) fn features_after_login(&self) -> String {
+    /// XEP-0388 §2.1, with what can be had together with authentication.
+    fn write_sasl2(&self, out: &mut String, offer: &Offer) {
+        let _ = write!(out, "<authentication xmlns='{}'>", ns::SASL2);
+        for mechanism in offer.mechanisms() {
+            let _ = write!(out, "<mechanism>{}</mechanism>", mechanism.name());
+        }
+        let _ = write!(out, "<inline><sm xmlns='{}'/><bind xmlns='{}'><inline>", ns::SM, ns::BIND2);
+        for feature in self.core.registry.inline_features().chain([ns::SM]) {
+            let _ = write!(out, "<feature var='{feature}'/>");
+        }
+        out.push_str("</inline></bind>");
+        if !offer.fast().is_empty() {
+            let _ = write!(out, "<fast xmlns='{}'>", ns::FAST);
+            for mechanism in offer.fast() {
+                let _ = write!(out, "<mechanism>{}</mechanism>", mechanism.name());
+            }
+            out.push_str("</fast>");
+        }
+        out.push_str("</inline>");
+        for task in offer.upgrades() {
+            let _ = write!(out, "<upgrade xmlns='{}'>{}</upgrade>", ns::SASL_UPGRADE, task.name());
+        }
+        out.push_str("</authentication>");
+    }
+
+    /// One line for each feature: extensions of the stream add theirs here. A client that has a session already has no use
+    /// for some of them.
+    pub(in crate::c2s) fn features_after_login(&self, has_session: bool) -> String {
         let mut out = String::from("<stream:features>");
-        let _ = write!(out, "<bind xmlns='{}'><required/></bind>", ns::BIND);
-        // COMPAT: clients of RFC 3921 ask for a session; RFC 6121 keeps it as something optional.
-        let _ = write!(out, "<session xmlns='{}'><optional/></session>", ns::SESSION);
+        if !has_session {
+            write_binding(&mut out);
+        }
         let _ = write!(out, "<sm xmlns='{}'/>", ns::SM);
         let _ = write!(out, "<ver xmlns='{}'/><sub xmlns='{}'/>", ns::ROSTER_VERSIONING, ns::PRE_APPROVAL);
+        self.host.iter().for_each(|host| out.push_str(&caps::stream_features(self.core, host)));
         let l = &self.core.config().limits;
         write_limits(&mut out, l.stanza_bytes_max, Some(l.idle_probe_seconds.as_secs()));
         out.push_str("</stream:features>");
         out
     }
+}
+
+/// So much of a hash tells one offer from another.
+const CONFIG_VERSION_BYTES: usize = 12;
+
+fn write_binding(out: &mut String) {
+    let _ = write!(out, "<bind xmlns='{}'><required/></bind>", ns::BIND);
+    // COMPAT: clients of RFC 3921 ask for a session; RFC 6121 keeps it as something optional.
+    let _ = write!(out, "<session xmlns='{}'><optional/></session>", ns::SESSION);
 }
 
 /// XEP-0478 §2.

@@ -25,8 +25,8 @@ pub(super) struct Managed {
 }
 
 impl Session {
-    /// Goes on with the stream management of a session that was resumed.
-    pub fn resuming(mut self, ack: Box<Ack>) -> Self {
+    /// Begins with stream management: that of a session that was resumed, or one that was enabled with binding.
+    pub fn managed_by(mut self, ack: Box<Ack>) -> Self {
         self.managed = Some(Box::new(Managed { ack: Some(ack), ..Managed::default() }));
         self
     }

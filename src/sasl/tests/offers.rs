@@ -72,3 +72,33 @@ fn every_failure_has_a_condition_of_its_own() {
     assert_eq!(conditions.len(), Failure::ALL.len());
     assert_eq!(Failure::TemporaryAuthFailure.to_string(), "temporary-auth-failure");
 }
+
+/// XEP-0388 §3, XEP-0484 §3.1, XEP-0480 §2.1: inside TLS, what the channel allows, and what is not switched off.
+#[test]
+fn what_comes_with_sasl2() {
+    let fast = |context| Offer::new(context).fast().iter().map(|m| m.name()).collect::<Vec<_>>();
+    assert_eq!(fast(context()), ["HT-SHA-256-EXPR", "HT-SHA-256-ENDP", "HT-SHA-256-NONE"]);
+    assert_eq!(fast(without_bindings()), ["HT-SHA-256-NONE"]);
+    assert!(fast(OfferContext { tokens: false, ..context() }).is_empty());
+    let disabled = vec!["ht-sha-256-none".to_owned(), "SCRAM-SHA-256".to_owned()];
+    let some = Offer::new(OfferContext { disabled, ..context() });
+    assert_eq!(some.fast().len(), 2);
+    assert_eq!(some.upgrades(), [UpgradeTask::ScramSha1]);
+    assert_eq!(some.fast_binding(FastMechanism::Unbound), None);
+    let open = Offer::new(OfferContext { tls: false, ..context() });
+    assert!(!open.has_sasl2() && open.fast().is_empty() && open.upgrades().is_empty());
+}
+
+/// XEP-0515 §4.1: behind the hash, and only together with it (§5).
+#[test]
+fn the_version_of_tls_is_in_the_challenge() {
+    let with = |context: OfferContext| {
+        let (mut exchange, _) = start("SCRAM-SHA-256", context, Some(b"n,,n=juliet,r=abc"));
+        let step = RUNTIME.block_on(exchange.credentials("juliet@x", None));
+        challenge(step)
+    };
+    let tls13 = || OfferContext { tls_version: Some("0304"), ..context() };
+    assert!(with(tls13()).ends_with(",t=0304"));
+    assert!(!with(OfferContext { without_downgrade_hash: true, ..tls13() }).contains(",t="));
+    assert!(!with(OfferContext { tls: false, ..tls13() }).contains(",t="));
+}

@@ -119,8 +119,12 @@ fn salts_are_new_each_time_and_differ_between_hashes() {
 fn off_thread_does_the_same() {
     RUNTIME.block_on(async {
         let credentials = Credentials::derive_off_thread(PASSWORD.to_owned(), ITERATIONS_MIN).await.unwrap();
-        assert_eq!(credentials.clone().verify_password_off_thread(PASSWORD.to_owned()).await, Ok(true));
-        assert_eq!(credentials.verify_password_off_thread("pen".to_owned()).await, Ok(false));
+        let verified = credentials.clone().verify_and_complete(PASSWORD.to_owned(), ITERATIONS_MIN).await;
+        assert!(matches!(verified, Ok(Some(missing)) if missing.is_empty()));
+        let old = Credentials { sha256: None, ..credentials.clone() };
+        let completed = old.verify_and_complete(PASSWORD.to_owned(), ITERATIONS_MIN).await.unwrap().unwrap();
+        assert!(completed.sha1.is_none() && completed.verify_password(PASSWORD));
+        assert_eq!(credentials.verify_and_complete("pen".to_owned(), ITERATIONS_MIN).await, Ok(None));
         let refused = Credentials::derive_off_thread(String::new(), ITERATIONS_MIN).await;
         assert_eq!(refused, Err(DeriveError::EmptyPassword));
     });

@@ -194,3 +194,129 @@ async fn ids_grow_whatever_the_clock_says() {
     let record = storage.account("juliet@capulet.example").await.unwrap().unwrap();
     assert_eq!(record.archive_prefs.as_deref(), Some("{}"));
 }
+
+/// The pages of a long archive of two chats, by what was put into it.
+#[tokio::test]
+async fn moments_are_found_wherever_they_are_in_a_long_archive() {
+    let storage = Storage::temporary().await.unwrap();
+    let juliet = account(&storage, "juliet@capulet.example").await;
+    let other = account(&storage, "tybalt@capulet.example").await;
+    let all: Vec<i64> = (1..=150).map(|n| n * 10).collect();
+    for &id in &all {
+        let peer = if id % 30 == 0 { PEER } else { "nurse@capulet.example" };
+        storage.archive_store(row(juliet, id, peer, "x"), Box::new(|result| result.unwrap()));
+        storage.archive_store(row(other, id + 1, peer, "x"), Box::new(|result| result.unwrap()));
+    }
+    storage.barrier().await.unwrap();
+    for (after, before) in [(i64::MIN, 310), (0, 320), (309, 655), (310, i64::MAX), (635, 645), (1500, 9999), (900, 9)]
+    {
+        for peer in [None, Some(PEER.to_owned())] {
+            let query = ArchiveQuery { after, before, peer: peer.clone(), ..ArchiveQuery::default() };
+            let matching = |id: &&i64| **id > after && **id < before && (peer.is_none() || **id % 30 == 0);
+            let expected: Vec<i64> = all.iter().filter(matching).copied().collect();
+            let oldest = storage.archive_page(juliet, &query, PageFrom::Oldest, 40, u64::MAX).await.unwrap();
+            assert_eq!(ids(&oldest), expected[..expected.len().min(40)], "{query:?}");
+            let newest = storage.archive_page(juliet, &query, PageFrom::Newest, 40, u64::MAX).await.unwrap();
+            assert_eq!(ids(&newest), expected[expected.len().saturating_sub(40)..], "{query:?}");
+            let count = storage.archive_count(juliet, &query, 1000).await.unwrap();
+            assert_eq!(count, expected.len() as u64, "{query:?}");
+        }
+    }
+    assert_eq!(storage.archive_purge(juliet, 700).await.unwrap(), 69);
+    assert_eq!(storage.archive_bounds(juliet).await.unwrap(), Some((700, 1500)));
+    assert_eq!(storage.archive_bounds(other).await.unwrap(), Some((11, 1501)));
+    assert_eq!(storage.archive_expire(1001).await.unwrap(), 31 + 99);
+    assert_eq!(storage.archive_bounds(juliet).await.unwrap(), Some((1010, 1500)));
+    assert_eq!(storage.archive_bounds(other).await.unwrap(), Some((1001, 1501)));
+}
+
+#[tokio::test]
+async fn a_chat_goes_with_its_last_message_and_may_begin_again() {
+    let (storage, juliet) = filled().await;
+    let chats = async || -> i64 {
+        let mut reader = storage.reader().await.unwrap();
+        sqlx::query_scalar("SELECT count(*) FROM archive_chats").fetch_one(&mut *reader).await.unwrap()
+    };
+    assert_eq!(chats().await, 2);
+    assert_eq!(storage.archive_purge(juliet, 100).await.unwrap(), 9);
+    assert_eq!(chats().await, 1);
+    archive(&storage, row(juliet, 110, "nurse@capulet.example", "again")).await.unwrap();
+    assert_eq!(chats().await, 2);
+    let query = ArchiveQuery { peer: Some("nurse@capulet.example".into()), ..ArchiveQuery::default() };
+    let page = storage.archive_page(juliet, &query, PageFrom::Oldest, 9, u64::MAX).await.unwrap();
+    assert_eq!(ids(&page), [110]);
+
+    let deleted = storage.account_delete(juliet);
+    let late = archive(&storage, row(juliet, 120, PEER, "late")).await;
+    assert!(matches!(late, Err(Error::NotFound)), "{late:?}");
+    assert!(deleted.await.unwrap());
+    assert_eq!(chats().await, 0);
+    assert_eq!(storage.stats().failed_batches, 0);
+}
+
+/// A database as version 2 of the schema left it.
+async fn of_version_2(options: &StorageOptions) {
+    let mut connection = sqlite::open_writer(options).await.unwrap();
+    let earlier = sqlite::migrations().iter().filter(|migration| migration.version <= 2).cloned().collect();
+    sqlx::migrate::Migrator::with_migrations(earlier).run(&mut connection).await.unwrap();
+    for account in ["juliet@capulet.example", "romeo@montague.example"] {
+        let insert = sqlx::query("INSERT INTO accounts (jid, domain, created_us) VALUES ($1, '', 0)").bind(account);
+        insert.execute(&mut connection).await.unwrap();
+    }
+    for id in 1..=100 {
+        let (account, peer) = if id % 2 == 0 { (1, PEER) } else { (2, "juliet@capulet.example") };
+        let text = format!("text{id}");
+        sqlx::query(
+            "INSERT INTO archive (account_id, id, peer, resource, mark, stanza) VALUES ($1, $2, $3, 'orchard', $4, $5)",
+        )
+        .bind(account)
+        .bind(id)
+        .bind(if id % 10 == 0 { "nurse@capulet.example" } else { peer })
+        .bind(Storage::archive_mark(Some(&text)))
+        .bind(format!("<message id='{text}'><body>{text}</body></message>"))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    }
+    for sql in [
+        "INSERT INTO archive_words (rowid, owner, body) SELECT row_id, 'a1', 'stale' FROM archive WHERE account_id = 1",
+        "INSERT INTO archive_indexed (account_id, upto_id) VALUES (1, 100)",
+    ] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_archive_of_an_older_version_is_carried_over() {
+    let (_dir, options) = scratch();
+    sqlite::prepare_file(&options.path).unwrap();
+    of_version_2(&options).await;
+    let storage = Storage::open(options).await.unwrap();
+    let (juliet, romeo) = (AccountId(1), AccountId(2));
+    let query = |peer: Option<&str>| ArchiveQuery { peer: peer.map(Into::into), ..ArchiveQuery::default() };
+    let page = async |account, query: &ArchiveQuery| {
+        storage.archive_page(account, query, PageFrom::Oldest, 100, u64::MAX).await.unwrap()
+    };
+    assert_eq!(ids(&page(juliet, &query(None)).await), (1..=50).map(|n| n * 2).collect::<Vec<_>>());
+    assert_eq!(ids(&page(romeo, &query(None)).await), (0..50).map(|n| n * 2 + 1).collect::<Vec<_>>());
+    let nurse = page(juliet, &query(Some("nurse@capulet.example"))).await;
+    assert_eq!(ids(&nurse), (1..=10).map(|n| n * 10).collect::<Vec<_>>());
+    assert_eq!(nurse.messages[0].stanza, "<message id='text10'><body>text10</body></message>");
+    let resource = ArchiveQuery { resource: Some("orchard".into()), ..query(Some(PEER)) };
+    assert_eq!(page(juliet, &resource).await.messages.len(), 40);
+
+    // The words are to be indexed again.
+    let words = Storage::archive_words(juliet, "stale");
+    assert_eq!(page(juliet, &ArchiveQuery { words, ..query(None) }).await, ArchivePage::default());
+    assert_eq!(storage.archive_unindexed(juliet, 100).await.unwrap().messages.len(), 50);
+
+    let mark = Storage::archive_mark(Some("text4"));
+    assert!(storage.archive_retract(juliet, PEER, mark, 99, |_| Some("<gone/>".to_owned())).await.unwrap());
+    assert_eq!(storage.archive_id(5), 101);
+    archive(&storage, row(juliet, 101, PEER, "new")).await.unwrap();
+    assert_eq!(storage.archive_bounds(juliet).await.unwrap(), Some((2, 101)));
+    assert_eq!(storage.archive_purge(juliet, i64::MAX).await.unwrap(), 51);
+    storage.account_delete(juliet).await.unwrap();
+    assert_eq!(page(romeo, &query(None)).await.messages.len(), 50);
+}

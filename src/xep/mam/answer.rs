@@ -45,22 +45,28 @@ pub(super) fn query(call: IqCall<'_>) -> Answer {
 
 /// §5: the first and the last message.
 pub(super) fn metadata(call: IqCall<'_>) -> Answer {
-    let id = match enabled(call.core).and_then(|()| ops::registered(&call.client.account)) {
-        Ok(id) => id,
-        Err(error) => return Answer::error(error),
-    };
+    if let Err(error) = enabled(call.core).and_then(|()| ops::registered(&call.client.account)) {
+        return Answer::error(error);
+    }
     let (core, account) = (call.core.clone(), call.client.account.clone());
-    Answer::later(async move {
-        written(&core, &account).await?;
-        let bounds = core.storage.archive_bounds(id).await.map_err(refused("archive"))?;
-        let end = |name: &'static str, id: i64| {
-            Element::new(name, ns::MAM)
-                .attr("id", id.to_string())
-                .attr("timestamp", date::format(id, Precision::Millis))
-        };
-        let ends = bounds.map(|(first, last)| [end("start", first), end("end", last)]);
-        Ok(Some(Element::new("metadata", ns::MAM).children(ends.into_iter().flatten())))
-    })
+    Answer::later(async move { metadata_now(&core, &account).await.map(Some) })
+}
+
+/// The same for a client that is just being bound (XEP-0386 §3.2.1); nothing where there is no archive.
+pub async fn metadata_of(core: &Core, account: &Account) -> Option<Element> {
+    enabled(core).ok()?;
+    metadata_now(core, account).await.ok()
+}
+
+async fn metadata_now(core: &Core, account: &Account) -> Result<Element, StanzaError> {
+    let id = ops::registered(account)?;
+    written(core, account).await?;
+    let bounds = core.storage.archive_bounds(id).await.map_err(refused("archive"))?;
+    let end = |name: &'static str, id: i64| {
+        Element::new(name, ns::MAM).attr("id", id.to_string()).attr("timestamp", date::format(id, Precision::Millis))
+    };
+    let ends = bounds.map(|(first, last)| [end("start", first), end("end", last)]);
+    Ok(Element::new("metadata", ns::MAM).children(ends.into_iter().flatten()))
 }
 
 /// Waits for what is on its way into the archive. Else a client could be told the end of it, then get a later message

@@ -9,6 +9,8 @@ mod answer;
 mod decide;
 mod query;
 
+pub use answer::metadata_of;
+
 use crate::account::archiving::policy_allows;
 use crate::account::resource::Client;
 use crate::account::{Account, AccountState, Parcel};

@@ -300,16 +300,21 @@ impl Client {
         ));
         let bind = answer.find("bind", namespace).expect("matched above");
         let jid = bind.find("jid", namespace).expect("matched above").text();
-        let (bare, bound) = jid.split_once('/').unwrap_or((&jid, ""));
+        self.note_bound(&jid);
+        jid
+    }
+
+    /// From now on this is who it is.
+    pub(crate) fn note_bound(&mut self, jid: &str) {
+        let (bare, bound) = jid.split_once('/').unwrap_or((jid, ""));
         let local = bare.split('@').next().unwrap_or(bare);
         let mut shared = self.shared.lock().unwrap();
-        shared.insert(local.to_owned(), jid.clone());
-        shared.insert(format!("{local}/{bound}"), jid.clone());
+        shared.insert(local.to_owned(), jid.to_owned());
+        shared.insert(format!("{local}/{bound}"), jid.to_owned());
         drop(shared);
-        self.vars.insert("jid".into(), jid.clone());
+        self.vars.insert("jid".into(), jid.to_owned());
         self.vars.insert("bare".into(), bare.to_owned());
-        self.jid = Some(jid.clone());
-        jid
+        self.jid = Some(jid.to_owned());
     }
 
     /// After a header that may have been refused without a word: whether the stream was opened and features came.

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod contacts;
 pub(crate) mod login;
 pub(crate) mod pattern;
+pub(crate) mod sasl2;
 pub(crate) mod scram;
 pub(crate) mod server;
 pub(crate) mod transport;

@@ -28,7 +28,7 @@ impl Hash {
         }
     }
 
-    fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
+    pub(crate) fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha1 => {
                 Hmac::<Sha1>::new_from_slice(key).unwrap().chain_update(data).finalize().into_bytes().to_vec()
@@ -39,7 +39,7 @@ impl Hash {
         }
     }
 
-    fn salted(self, password: &str, salt: &[u8], rounds: u32) -> Vec<u8> {
+    pub(crate) fn salted(self, password: &str, salt: &[u8], rounds: u32) -> Vec<u8> {
         match self {
             Self::Sha1 => pbkdf2::pbkdf2_hmac_array::<Sha1, 20>(password.as_bytes(), salt, rounds).to_vec(),
             Self::Sha256 => pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt, rounds).to_vec(),
