@@ -1,13 +1,23 @@
-//! Fills an archive as real chat does and prints what its pages take: the time of one, the CPU of all threads per message.
+//! Fills archives of several sizes as real chat does and prints how long pages of them take, and what else depends on
+//! the size.
 //!
 //! `cargo run --release --example archive_cost -- DIRECTORY 10000 1000000 10000000`
 //!
-//! The first 20 accounts are busy: all of the first 10 000 rows are theirs, and one in twenty after that. The others
-//! join as the archive grows, about 500 rows each. An account talks to four others; a conversation goes on for some
-//! messages, among many others at the same time; each message is archived for both sides. "Warm" pages are in the
-//! memory of the operating system; for "cold" ones the files were dropped from it before.
+//! Each size has its own database in the directory, made when missing. The first 20 accounts are busy: all of the first
+//! 10 000 rows are theirs, and one in twenty after that. The others have about 500 rows each. An account talks to four
+//! others; a conversation goes on for some messages, among many others at the same time; each message is archived for
+//! both sides. "Warm" pages are in the memory of the operating system; for "cold" ones the file was dropped from it. Pages
+//! of all sizes are read in turn, so that whatever else the machine does weighs on all of them alike.
 
-use std::{env, error::Error, fs, path::Path, process::Command, sync::Arc, time::Instant};
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use magpie::storage::{AccountId, ArchivePage, ArchiveQuery, ArchiveRow, PageFrom, Storage, StorageOptions};
 
@@ -19,28 +29,57 @@ const NEIGHBOURS: usize = 2;
 const OPEN_CONVERSATIONS: usize = 200;
 const BATCH_ROWS: usize = 4096;
 const PAGE: u32 = 50;
-const WARM_PAGES: usize = 2000;
-const COLD_PAGES: usize = 40;
+const WARM_ROUNDS: usize = 1500;
+const COLD_ROUNDS: usize = 40;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let mut arguments = env::args().skip(1);
-    let directory = arguments.next().ok_or("the directory, then the numbers of rows")?;
-    fs::create_dir_all(&directory)?;
-    let options = StorageOptions { batch_max: BATCH_ROWS, ..StorageOptions::in_dir(&directory) };
-    let storage = Storage::open(options.clone()).await?;
-    let random = Random(88_172_645_463_325_252);
-    let mut chat = Chat { storage, random, accounts: Vec::new(), rows: 0, now_us: 0, open: Vec::new() };
-    chat.resume().await?;
+    let directory = PathBuf::from(arguments.next().ok_or("the directory, then the numbers of rows")?);
+    let mut chats = Vec::new();
     for rows in arguments {
+        let options = StorageOptions { batch_max: BATCH_ROWS, ..StorageOptions::in_dir(directory.join(&rows)) };
+        let mut chat = Chat::open(options.clone()).await?;
         chat.fill(rows.parse()?).await?;
         // As after a restart: the log folded in, the caches empty.
         chat.storage.close().await?;
-        chat.storage = Storage::open(options.clone()).await?;
-        println!("{rows} rows, {} accounts, {} MiB", chat.accounts.len(), fs::metadata(&options.path)?.len() >> 20);
-        measure(&mut chat, &options.path).await?;
+        chat.storage = Storage::open(options).await?;
+        let bytes = fs::metadata(chat.storage.path())?.len();
+        println!("{rows} rows, {} accounts, {} MiB", chat.accounts.len(), bytes >> 20);
+        chats.push(chat);
     }
-    chat.storage.close().await?;
+    measure(&mut chats, false).await?;
+    measure(&mut chats, true).await?;
+    for chat in &mut chats {
+        expire(chat).await?;
+        chat.storage.close().await?;
+    }
+    Ok(())
+}
+
+/// Deletes the oldest tenth while somebody goes on writing, who should not notice.
+async fn expire(chat: &mut Chat) -> Outcome<()> {
+    let (before, started) = (cpu_us()?, Instant::now());
+    let storage = chat.storage.clone();
+    let before_us = chat.now_us / 10;
+    let expiry = tokio::spawn(async move { storage.archive_expire(before_us).await });
+    let mut waits = Timing::default();
+    while !expiry.is_finished() {
+        let asked = Instant::now();
+        chat.message();
+        chat.storage.barrier().await?;
+        waits.micros.push(asked.elapsed().as_secs_f64() * 1e6);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let deleted = expiry.await??;
+    println!(
+        "deleted {deleted} rows in {:.1} s: {:.1} us CPU each; messages meanwhile took {:.0} us (p50), {:.0} (p99), {:.0} (max)",
+        started.elapsed().as_secs_f64(),
+        (cpu_us()? - before) / deleted.max(1) as f64,
+        waits.percentile(50),
+        waits.percentile(99),
+        waits.percentile(100),
+    );
     Ok(())
 }
 
@@ -80,17 +119,20 @@ impl Chat {
         if account < BUSY_ACCOUNTS { BUSY_ACCOUNTS } else { self.accounts.len() }
     }
 
-    /// Finds the accounts of an earlier run.
-    async fn resume(&mut self) -> Outcome<()> {
-        while let Some(record) = self.storage.account(&jid(self.accounts.len())).await? {
-            self.accounts.push(record.account.id);
+    /// With the accounts of an earlier run.
+    async fn open(options: StorageOptions) -> Outcome<Self> {
+        let storage = Storage::open(options).await?;
+        let random = Random(88_172_645_463_325_252);
+        let mut chat = Self { storage, random, accounts: Vec::new(), rows: 0, now_us: 0, open: Vec::new() };
+        while let Some(record) = chat.storage.account(&jid(chat.accounts.len())).await? {
+            chat.accounts.push(record.account.id);
         }
-        for &account in &self.accounts {
-            self.rows += self.storage.archive_count(account, &ArchiveQuery::default(), u32::MAX).await?;
-            let bounds = self.storage.archive_bounds(account).await?;
-            self.now_us = bounds.map_or(self.now_us, |(_, last)| last.max(self.now_us));
+        for &account in &chat.accounts {
+            chat.rows += chat.storage.archive_count(account, &ArchiveQuery::default(), u32::MAX).await?;
+            let bounds = chat.storage.archive_bounds(account).await?;
+            chat.now_us = bounds.map_or(chat.now_us, |(_, last)| last.max(chat.now_us));
         }
-        Ok(())
+        Ok(chat)
     }
 
     async fn fill(&mut self, rows: u64) -> Outcome<()> {
@@ -172,27 +214,32 @@ impl Chat {
 const KINDS: [&str; 6] =
     ["newest", "the 4 before it", "with one, newest", "with one, the 4 before it", "from a moment on", "by 50 ids"];
 
-async fn measure(chat: &mut Chat, path: &Path) -> Outcome<()> {
-    let groups = [("busy accounts", 0..BUSY_ACCOUNTS), ("other accounts", BUSY_ACCOUNTS..chat.accounts.len())];
-    let columns = ["p10", "p50", "CPU/page"].map(|column| format!("{column:>10}")).concat();
-    for cold in [false, true] {
-        for (name, group) in groups.iter().filter(|(_, group)| !group.is_empty()) {
-            println!("  {name:<24}{}{columns}", if cold { "cold" } else { "warm" });
-            for kind in KINDS {
-                let mut timing = Timing::default();
-                let before = cpu_us()?;
-                while timing.micros.len() < if cold { COLD_PAGES } else { WARM_PAGES } {
-                    if cold {
-                        forget(path)?;
-                    }
-                    let account = group.start + chat.random.below(group.len());
-                    pages(chat, account, kind, &mut timing).await?;
+async fn measure(chats: &mut [Chat], cold: bool) -> Outcome<()> {
+    let mut series = Vec::new();
+    for (n, chat) in chats.iter().enumerate() {
+        series.push((n, 0..BUSY_ACCOUNTS));
+        if chat.accounts.len() > BUSY_ACCOUNTS {
+            series.push((n, BUSY_ACCOUNTS..chat.accounts.len()));
+        }
+    }
+    let names = series
+        .iter()
+        .map(|(n, group)| format!("{:>12}{}", chats[*n].rows, if group.start == 0 { " busy  " } else { " others" }));
+    println!("{:<28}{}", if cold { "cold: us, p10 p50" } else { "warm: us, p10 p50" }, names.collect::<String>());
+    for kind in KINDS {
+        let mut timings: Vec<Timing> = series.iter().map(|_| Timing::default()).collect();
+        for _ in 0..if cold { COLD_ROUNDS } else { WARM_ROUNDS } {
+            for ((n, group), timing) in series.iter().zip(&mut timings) {
+                let chat = &mut chats[*n];
+                if cold {
+                    forget(chat.storage.path())?;
                 }
-                let cpu = (cpu_us()? - before) / timing.pages as f64;
-                let (low, median) = (timing.percentile(10), timing.percentile(50));
-                println!("  {kind:<28}{low:>10.0}{median:>10.0}{cpu:>10.0}");
+                let account = group.start + chat.random.below(group.len());
+                pages(chat, account, kind, timing).await?;
             }
         }
+        let columns = timings.iter_mut().map(|t| format!("{:>12.0}{:>7.0}", t.percentile(10), t.percentile(50)));
+        println!("  {kind:<26}{}", columns.collect::<String>());
     }
     Ok(())
 }
@@ -200,14 +247,12 @@ async fn measure(chat: &mut Chat, path: &Path) -> Outcome<()> {
 #[derive(Default)]
 struct Timing {
     micros: Vec<f64>,
-    /// With those that were not timed.
-    pages: usize,
 }
 
 impl Timing {
     fn percentile(&mut self, percent: usize) -> f64 {
         self.micros.sort_by(f64::total_cmp);
-        self.micros.get(self.micros.len() * percent / 100).copied().unwrap_or(f64::NAN)
+        self.micros.get(self.micros.len().saturating_sub(1) * percent / 100).copied().unwrap_or(f64::NAN)
     }
 }
 
@@ -256,7 +301,6 @@ async fn page(
     if counts && page.messages.len() == PAGE as usize {
         timing.micros.push(started.elapsed().as_secs_f64() * 1e6);
     }
-    timing.pages += 1;
     Ok(page)
 }
 

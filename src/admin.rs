@@ -4,9 +4,11 @@
 mod accounts;
 mod announce;
 mod archive;
+mod devices;
 mod invites;
 mod offline;
 pub mod protocol;
+mod pubsub;
 mod push;
 mod reload;
 mod rosters;
@@ -14,6 +16,7 @@ mod rows;
 mod secret;
 mod sessions;
 mod status;
+mod uploads;
 
 use crate::account::Account;
 use crate::config::Overrides;
@@ -161,11 +164,17 @@ impl Admin {
             Request::ArchiveShow(asked) => archive::show(core, &asked).await,
             Request::ArchiveExport(asked) => archive::export(core, &asked).await,
             Request::ArchivePurge(asked) => archive::purge(core, &asked).await,
+            Request::PubsubList { owner, after } => pubsub::list(core, owner.as_deref(), &after).await,
+            Request::PubsubShow(of) => pubsub::show(core, &of).await,
+            Request::PubsubDelete(of) => pubsub::delete(core, &of).await,
             Request::PushList { jid, after } => push::list(core, jid.as_deref(), &after).await,
             Request::PushTest { jid } => {
                 self.need_running()?;
                 push::test(core, &jid).await
             }
+            Request::DeviceList(of) => devices::list(core, &of.jid).await,
+            Request::DeviceRevoke(of) => devices::revoke(core, &of).await,
+            Request::Upload(asked) => uploads::handle(core, &asked).await,
             Request::InviteCreate { domain, days, uses } => invites::create(core, domain, days, uses).await,
             Request::InviteList => invites::list(core).await,
             Request::InviteRevoke { code } => invites::revoke(core, &code).await,

@@ -8,13 +8,17 @@ mod ask;
 pub mod check;
 mod command;
 pub mod config_cmd;
+mod device;
 mod link;
 mod print;
+mod pubsub;
 mod push;
 mod restore;
 mod serve;
+mod settings;
 mod start_error;
 pub mod table;
+mod uploads;
 
 use crate::config::{Config, Overrides};
 use args::{Cli, Command};

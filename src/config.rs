@@ -21,6 +21,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
+mod web;
 
 pub use self::{
     diff::Change,
@@ -33,6 +34,7 @@ pub use self::{
         Registration, RegistrationMode, Software, StorageConfig, Tls,
     },
     value::Certificate,
+    web::{Http, Metrics, Upload},
 };
 use self::{
     reader::{File, Reader},
@@ -70,6 +72,12 @@ section! {
         external: External,
         /// Section `[pubsub]`.
         pubsub: Pubsub,
+        /// Section `[http]`.
+        http: Http,
+        /// Section `[upload]`.
+        upload: Upload,
+        /// Section `[metrics]`.
+        metrics: Metrics,
         /// Section `[contact]`.
         contact: Contact,
         /// Section `[software]`.
@@ -162,6 +170,10 @@ impl Config {
         if !reader.is_given("c2s.tls_listen") {
             self.c2s.tls_listen = default(5223);
         }
+        if !reader.is_given("http.tls_listen") {
+            self.http.tls_listen = default(5443);
+        }
+        self.http.public_url.truncate(self.http.public_url.trim_end_matches('/').len());
     }
 
     /// Every setting with its documentation and value, in the order of the file.

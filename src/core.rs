@@ -4,18 +4,22 @@ use crate::account::capabilities::Capabilities;
 use crate::account::push::PushLog;
 use crate::account::resumable::ResumeTable;
 use crate::account::table::AccountTable;
+use crate::account::turns::Turns;
 use crate::clock;
 use crate::config::Config;
 use crate::extension::registry::Registry;
 use crate::hosts::Hosts;
+use crate::journal::Journal;
 use crate::pubsub::Nodes;
 use crate::requests::Requests;
 use crate::sasl::{Decoy, DeviceSecret};
+use crate::site::Site;
 use crate::storage::Storage;
 use arc_swap::{ArcSwap, Guard};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::task::TaskTracker;
+use xep_support::stanza::error::Condition;
 
 /// The running server, as the handlers of stanzas see it.
 pub struct Core {
@@ -29,6 +33,8 @@ pub struct Core {
     pub resumable: ResumeTable,
     /// Nodes of publish-subscribe in use (XEP-0060).
     pub nodes: Nodes,
+    /// What of these survives a restart.
+    pub journal: Arc<Journal>,
     /// The database.
     pub storage: Storage,
     /// What extensions declared.
@@ -45,6 +51,10 @@ pub struct Core {
     pub requests: Requests,
     /// What clients can do, by the hash in their presence.
     pub capabilities: Capabilities,
+    /// Whose avatars and bookmarks are being converted.
+    pub conversions: Turns,
+    /// The web side.
+    pub site: Site,
     /// Work that a stop waits for although no session does any more.
     pub work: TaskTracker,
     /// Accounts whose password has just changed, and devices that were just revoked.
@@ -85,6 +95,15 @@ pub struct Counters {
     pub archive_failed: AtomicU64,
     /// Accounts registered by clients.
     pub registrations: AtomicU64,
+    /// Stanzas answered with an error, by its condition, in the order of [`Condition::ALL`].
+    pub stanza_errors: [AtomicU64; Condition::ALL.len()],
+}
+
+impl Counters {
+    /// A stanza is answered with this error.
+    pub fn stanza_error(&self, condition: Condition) {
+        self.stanza_errors[condition as usize].fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Something strangers can cause as often as they like is not logged each time: at most once in ten seconds, with how

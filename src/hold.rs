@@ -21,7 +21,11 @@ pub struct Pending {
     stanza: AtomicU32,
     /// What was caused before a restart by stanzas that are sent again.
     caused: OnceLock<Box<Caused>>,
+    /// What is to be done when a session that is over has nothing unsettled any more.
+    at_end: OnceLock<Box<AtEnd>>,
 }
+
+type AtEnd = Box<dyn Fn() + Send + Sync>;
 
 /// Which stanza an effect comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -48,7 +52,9 @@ pub struct Effects {
     pub told_as: Option<i64>,
     /// The sessions it reached, by their numbers.
     pub reached: Vec<u32>,
-    /// It was given to somebody who acknowledges nothing, or to a session that is no more.
+    /// It was written to the socket of somebody who acknowledges nothing.
+    pub read: bool,
+    /// It reached a session that is over, which has seen to it.
     pub elsewhere: bool,
     /// What those it reached make of it.
     pub fate: Option<Arc<Fate>>,
@@ -94,6 +100,20 @@ impl Pending {
         self.stanza.store(stanza, Ordering::Relaxed);
     }
 
+    /// Calls this once everything is safe. For a session that is over.
+    pub fn when_clear(&self, act: impl Fn() + Send + Sync + 'static) {
+        let _ = self.at_end.set(Box::new(Box::new(act)));
+        if self.is_clear() {
+            self.end();
+        }
+    }
+
+    fn end(&self) {
+        if let Some(act) = self.at_end.get() {
+            act();
+        }
+    }
+
     /// How many stanzas are unsettled.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
@@ -136,6 +156,11 @@ impl Hold {
         self.pending.waiter().is_some()
     }
 
+    /// Is it a stanza that went another way than to the session it was for?
+    pub fn is_moved(&self) -> bool {
+        self.moved
+    }
+
     /// Which stanza it is, if its session can be resumed after a restart.
     pub fn cause(&self) -> Option<Cause> {
         let session = self.pending.session();
@@ -157,10 +182,11 @@ impl Clone for Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if self.pending.count.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(waker) = self.pending.waiter().take()
-        {
-            waker.wake();
+        if self.pending.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            if let Some(waker) = self.pending.waiter().take() {
+                waker.wake();
+            }
+            self.pending.end();
         }
     }
 }
@@ -168,6 +194,8 @@ impl Drop for Hold {
 /// Does anybody have a message that several clients were given, who have not acknowledged it yet (XEP-0198)?
 #[derive(Default, Debug)]
 pub struct Fate {
+    /// Names the message in the session journal; 0: it has no name.
+    group: u64,
     /// How many may still acknowledge it.
     shares: AtomicUsize,
     acknowledged: AtomicBool,
@@ -178,6 +206,16 @@ pub struct Fate {
 pub struct Share(Arc<Fate>);
 
 impl Fate {
+    /// A message with this name in the session journal.
+    pub fn new(group: u64) -> Arc<Self> {
+        Arc::new(Self { group, ..Self::default() })
+    }
+
+    /// Its name there; 0: none.
+    pub fn group(&self) -> u64 {
+        self.group
+    }
+
     /// A message that one more client has been given.
     pub fn share(self: &Arc<Self>) -> Share {
         self.shares.fetch_add(1, Ordering::Relaxed);
@@ -187,6 +225,16 @@ impl Fate {
     /// Somebody has it.
     pub fn acknowledged(&self) {
         self.acknowledged.store(true, Ordering::Release);
+    }
+
+    /// Has somebody got it?
+    pub fn is_acknowledged(&self) -> bool {
+        self.acknowledged.load(Ordering::Acquire)
+    }
+
+    /// A message that went another way before a restart.
+    pub fn gone() -> Arc<Self> {
+        Arc::new(Self { moved: AtomicBool::new(true), ..Self::default() })
     }
 
     /// Nobody had it, and it went another way.
@@ -199,6 +247,11 @@ impl Share {
     /// For whoever else is given the message.
     pub fn fate(&self) -> &Arc<Fate> {
         &self.0
+    }
+
+    /// Does it depend on this one alone whether anybody has the message?
+    pub fn is_last(&self) -> bool {
+        self.0.shares.load(Ordering::Acquire) == 1 && !self.0.is_acknowledged()
     }
 
     /// The client has acknowledged it.

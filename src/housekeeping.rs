@@ -4,7 +4,8 @@
 use crate::clock;
 use crate::core::Core;
 use crate::net::tls::CertStore;
-use crate::xep::offline;
+use crate::uploads;
+use crate::xep::{bookmarks, offline};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -24,6 +25,10 @@ const CLOCK_JUMP_US: i64 = 3_600_000_000;
 
 /// Runs until the server stops.
 pub async fn run(core: Arc<Core>, certs: Arc<CertStore>, mut stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        () = bookmarks::convert_old_lists(&core) => {}
+        _ = stopping.wait_for(|s| *s) => return,
+    }
     let mut clock = ClockWatch::new();
     for turn in 0u64.. {
         tokio::select! {
@@ -34,6 +39,7 @@ pub async fn run(core: Arc<Core>, certs: Arc<CertStore>, mut stopping: watch::Re
         core.accounts.sweep(clock::monotonic_seconds().saturating_sub(ACCOUNT_IDLE_SECONDS), cached_max);
         if turn % EXPIRE_TURNS == 0 && !clock.has_jumped() {
             expire(&core).await;
+            uploads::sweep(&core).await;
             forget_devices(&core).await;
         }
         if turn % CERTIFICATE_TURNS == 0 {
@@ -44,6 +50,16 @@ pub async fn run(core: Arc<Core>, certs: Arc<CertStore>, mut stopping: watch::Re
 
 async fn expire(core: &Arc<Core>) {
     expire_archive(core).await;
+    match core.storage.pubsub_expire(clock::now_micros()).await {
+        Ok(0) => {}
+        Ok(count) => tracing::debug!(count, "expired items of nodes deleted"),
+        Err(error) => tracing::error!(%error, "expired items of nodes not deleted"),
+    }
+    match core.storage.upload_expire(clock::now_micros()).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "expired uploads deleted"),
+        Err(error) => tracing::error!(%error, "expired uploads not deleted"),
+    }
     match offline::expire(core, clock::now_micros()).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "expired offline messages deleted"),

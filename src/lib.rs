@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod close;
 pub mod config;
+pub mod histogram;
 pub mod limits;
 pub mod log;
 pub mod net;
@@ -14,9 +15,11 @@ pub mod apply;
 pub mod attempts;
 pub mod hold;
 pub mod hosts;
+pub mod journal;
 pub mod outbox;
 pub mod pubsub;
 pub mod requests;
+pub mod site;
 
 pub mod core;
 pub mod extension;
@@ -26,11 +29,13 @@ pub mod router;
 
 pub mod im;
 pub mod ops;
+pub mod uploads;
 pub mod xep;
 
 pub mod admin;
 
 pub mod c2s;
+pub mod http;
 
 pub mod catalogue;
 pub mod control;

@@ -94,6 +94,10 @@ section! {
         live subscription_requests_pending_max: usize = 500,
         /// Bytes kept of one such request; its extensions are dropped first.
         live subscription_request_bytes_max: usize = 4 * 1024,
+        /// Entries of one account's block list (XEP-0191); more are refused with resource-constraint.
+        live blocklist_items_max: usize = 2_000,
+        /// Bytes of one such list: it goes out as one stanza, so this must be well below `outbox_bytes_max`.
+        live blocklist_bytes_max: usize = 256 * 1024,
         /// Bytes of one element of private storage (XEP-0049).
         live private_bytes_max: usize = 128 * 1024,
         /// Elements of private storage of one account.
@@ -111,6 +115,14 @@ section! {
         live unacked_bytes_max: usize = 2 * 1024 * 1024,
         /// Stanzas after which the client is asked to acknowledge at the latest.
         live ack_request_stanzas_max: usize = 16,
+        /// Size at which the journal of resumable sessions is rewritten without what is over. Twice as much when so much of it
+        /// is still needed.
+        restart (65_536, i64::MAX as u64) session_journal_bytes_max: usize = 16 * 1024 * 1024,
+        /// Stanzas that wait for a client whose user does not look at it (XEP-0352); above it all of them are sent. 0: nothing
+        /// waits.
+        live inactive_stanzas_max: usize = 500,
+        /// Bytes of such stanzas.
+        live inactive_bytes_max: usize = 128 * 1024,
         /// Offline messages handed to a client before it must have taken them and more are read from disk.
         live offline_replay_batch_max: usize = 100,
         /// Messages on one page of an archive (XEP-0313); a client that wants more gets this many.

@@ -14,6 +14,7 @@ use crate::im::{presence, subscription};
 use crate::router::{self, bounce};
 use crate::sasl::{Credentials, DeriveError};
 use crate::storage::{self, AccountId, Credential, ScramHash};
+use crate::uploads;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use xep_support::jid::BareJid;
@@ -227,8 +228,11 @@ async fn delete(
         return Err(OpError::Storage(error));
     }
     core.accounts.remove(account.jid.as_str());
+    // Its nodes are gone, and its affiliations and subscriptions everywhere.
+    core.nodes.forget_all();
     tracing::info!(account = %account.jid, "account removed");
     end_sessions(&account, keep.as_deref(), CloseReason::AccountGone);
+    uploads::sweep(&core).await;
     Ok(())
 }
 

@@ -4,16 +4,22 @@
 //! blocks, never reorders, is bounded in bytes and stanzas, and what was refused or never written comes back to the
 //! caller, so that it can go the way of an offline message.
 
-use crate::account::replay::RowReceipt;
+mod inactive;
+mod receipt;
+
 use crate::close::CloseReason;
-use crate::hold::{Fate, Hold, Share};
+use crate::hold::Hold;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use tokio::sync::Notify;
 use xep_support::jid::Jid;
-use xep_support::stanza::Stanza;
+use xep_support::stanza::{Print, Stanza};
+
+pub use self::inactive::HeldLimits;
+use self::inactive::{Added, Held};
+pub use self::receipt::{Copies, Receipt};
 
 /// A stanza on its way to one client.
 pub struct Item {
@@ -25,120 +31,6 @@ pub struct Item {
     pub extra: Option<Arc<str>>,
     /// Who wants to know that it was written.
     pub receipt: Receipt,
-}
-
-/// What is settled when an item's bytes have been given to the socket.
-pub enum Receipt {
-    /// Nobody waits.
-    None,
-    /// A sender's acknowledgement waits.
-    Hold(Hold),
-    /// Other resources have the same message; a sender's acknowledgement waits for all of them.
-    Copy(Arc<Copies>),
-    /// The same for a copy whose sender waits no longer, but whose client has not acknowledged it (XEP-0198 §4).
-    Unacked(Share),
-    /// It came from the offline store, whose row may now go.
-    Row(RowReceipt),
-}
-
-/// A message that went to several resources.
-pub struct Copies {
-    hold: Option<Hold>,
-    written: AtomicBool,
-    /// Known to those copies that still wait for their clients' acknowledgement when no sender waits any more.
-    beyond: OnceLock<Share>,
-}
-
-impl Copies {
-    /// For copies that are made now.
-    pub fn new(hold: Option<Hold>) -> Arc<Self> {
-        Arc::new(Self { hold, written: AtomicBool::new(false), beyond: OnceLock::new() })
-    }
-
-    /// Does the sender wait for an acknowledgement just now?
-    pub fn is_awaited(&self) -> bool {
-        self.hold.as_ref().is_some_and(Hold::is_awaited)
-    }
-
-    /// One of them was given to a socket.
-    pub fn written(&self) {
-        self.written.store(true, Ordering::Release);
-    }
-
-    /// One of them was not and will not be. `Some` with the sender's hold if it was the last one and no other one was:
-    /// nobody has the message.
-    pub fn given_up(self: Arc<Self>) -> Option<Option<Hold>> {
-        let mut last = Arc::into_inner(self)?;
-        if last.written.load(Ordering::Acquire) {
-            return None;
-        }
-        if let Some(share) = last.beyond.take()
-            && !share.given_up()
-        {
-            return None;
-        }
-        Some(last.hold.take())
-    }
-
-    /// One of them was not written, but waits for its client to come back. The sender's hold comes back if nobody else has the
-    /// message.
-    pub fn left_behind(self: Arc<Self>) -> Result<Option<Hold>, Share> {
-        let mut last = match Arc::try_unwrap(self) {
-            Ok(last) => last,
-            Err(shared) => return Err(shared.beyond()),
-        };
-        let written = last.written.load(Ordering::Acquire);
-        let share = last.beyond.take().unwrap_or_else(|| Arc::<Fate>::default().share());
-        let fate = share.fate().clone();
-        if written {
-            share.acknowledged();
-        }
-        if share.given_up() { Ok(last.hold.take()) } else { Err(fate.share()) }
-    }
-
-    /// One of them was given to a socket, which for this client does not mean much: it is still to acknowledge it.
-    pub fn beyond(&self) -> Share {
-        self.beyond.get_or_init(|| Arc::<Fate>::default().share()).fate().share()
-    }
-}
-
-impl Drop for Copies {
-    /// From now on only those copies are left that wait for an acknowledgement.
-    fn drop(&mut self) {
-        if let Some(share) = self.beyond.get()
-            && self.written.load(Ordering::Acquire)
-        {
-            share.acknowledged();
-        }
-    }
-}
-
-impl Receipt {
-    /// Notes on disk that a stored message, and all before it, was given to the socket.
-    pub fn note(&self) {
-        if let Self::Row(row) = self {
-            row.note();
-        }
-    }
-
-    /// Is a sender waiting for it just now?
-    pub fn is_awaited(&self) -> bool {
-        match self {
-            Self::Hold(hold) => hold.is_awaited(),
-            Self::Copy(copies) => copies.is_awaited(),
-            Self::None | Self::Row(_) | Self::Unacked(_) => false,
-        }
-    }
-
-    /// Its bytes were given to the socket of a client that acknowledges what it has (XEP-0198): nobody waits for that.
-    /// Stored messages stay in the store until then.
-    pub fn flushed(&mut self) {
-        match std::mem::replace(self, Self::None) {
-            Self::None | Self::Hold(_) => {}
-            Self::Copy(copies) => *self = Self::Unacked(copies.beyond()),
-            kept @ (Self::Unacked(_) | Self::Row(_)) => *self = kept,
-        }
-    }
 }
 
 impl Item {
@@ -163,6 +55,12 @@ impl Item {
         Self { stanza, to: Some(to), extra: None, receipt: Receipt::None }
     }
 
+    /// Prints it.
+    pub fn print(&self, out: &mut Vec<u8>) {
+        let extra = self.extra.as_deref().unwrap_or_default().as_bytes();
+        self.stanza.write(out, &Print { to: self.to.as_ref(), xmlns: None, extra });
+    }
+
     /// What it counts against the bounds of a queue.
     pub fn bytes(&self) -> usize {
         self.stanza.size() + self.extra.as_ref().map_or(0, |e| e.len()) + ITEM_OVERHEAD_BYTES
@@ -175,14 +73,18 @@ pub const ITEM_OVERHEAD_BYTES: usize = 128;
 /// A bounded queue of [`Item`]s.
 pub struct Outbox {
     inner: Mutex<Inner>,
-    bytes_max: usize,
-    stanzas_max: usize,
+    bytes_max: u32,
+    stanzas_max: u32,
+    /// The number of its session in the session journal; 0: it is not there.
+    session: AtomicU32,
 }
 
 #[derive(Default)]
 struct Inner {
     queue: VecDeque<Item>,
     bytes: usize,
+    /// While the client is inactive (XEP-0352): what waits.
+    held: Option<Box<Held>>,
     waker: Option<Waker>,
     /// The session cannot write: a push need not wake it, a close must.
     stalled: bool,
@@ -202,6 +104,27 @@ impl Inner {
     fn told(&self) -> Option<CloseReason> {
         self.close.or(self.hand_over.then_some(CloseReason::Resumed))
     }
+
+    /// What waited goes out.
+    fn release(&mut self) {
+        if let Some(held) = &mut self.held {
+            let (items, bytes) = held.take();
+            self.queue.extend(items);
+            self.bytes += bytes;
+        }
+    }
+
+    /// Puts an item among those that wait: was it one too many? It comes back if it must not wait.
+    fn hold_back(&mut self, item: Item, journaled: bool) -> Result<bool, Item> {
+        let Some(held) = &mut self.held else { return Err(item) };
+        let added = match held.add(item, journaled) {
+            Added::Kept => return Ok(false),
+            Added::Full => Ok(true),
+            Added::Important(item) => Err(item),
+        };
+        self.release();
+        added
+    }
 }
 
 /// Between the moment a session is told to end and its next turn, which is its last, what comes is still taken, to go
@@ -211,20 +134,46 @@ const CLOSING_BYTES_MAX: usize = 64 << 20;
 impl Outbox {
     /// An empty outbox with its bounds.
     pub fn new(bytes_max: usize, stanzas_max: usize) -> Self {
-        Self { inner: Mutex::default(), bytes_max, stanzas_max }
+        let fit = |max: usize| u32::try_from(max).unwrap_or(u32::MAX);
+        let (bytes_max, stanzas_max) = (fit(bytes_max), fit(stanzas_max));
+        Self { inner: Mutex::default(), bytes_max, stanzas_max, session: AtomicU32::new(0) }
+    }
+
+    /// Its session is in the journal from now on.
+    pub fn journaled_as(&self, session: u32) {
+        self.session.store(session, Ordering::Relaxed);
+    }
+
+    /// The number of its session in the session journal; 0: it is not there.
+    pub fn session(&self) -> u32 {
+        self.session.load(Ordering::Relaxed)
     }
 
     /// Appends an item. It comes back when the resource is gone. A resource that is too slow is told to go, and what it
     /// has not written goes another way, this item included.
     pub fn push(&self, item: Item) -> Result<(), Item> {
+        if item.receipt.effects().is_some_and(|known| known.reached.contains(&self.session())) {
+            // Its sender did not know when the server was killed, and has sent it again.
+            return Ok(());
+        }
         let bytes = item.bytes();
         let mut inner = self.lock();
         if inner.shut {
             return Err(item);
         }
-        let exceeds = inner.bytes + bytes > self.bytes_max || inner.queue.len() >= self.stanzas_max;
+        let item = match inner.hold_back(item, self.session() != 0) {
+            Ok(full) => {
+                let waker = if full && !inner.stalled { inner.waker.take() } else { None };
+                drop(inner);
+                wake(waker);
+                return Ok(());
+            }
+            Err(item) => item,
+        };
+        let (bytes_max, stanzas_max) = (self.bytes_max as usize, self.stanzas_max as usize);
+        let exceeds = inner.bytes + bytes > bytes_max || inner.queue.len() >= stanzas_max;
         let too_slow = exceeds && inner.close.is_none();
-        let refused = inner.bytes + bytes > self.bytes_max.saturating_add(CLOSING_BYTES_MAX);
+        let refused = inner.bytes + bytes > bytes_max.saturating_add(CLOSING_BYTES_MAX);
         if too_slow {
             inner.close = Some(CloseReason::SlowReader);
         }
@@ -240,6 +189,29 @@ impl Outbox {
         drop(inner);
         wake(waker);
         result
+    }
+
+    /// The share of its bytes that is taken, from 0 to 1; nothing more goes into one that is shut.
+    pub fn filled(&self) -> f64 {
+        let inner = self.lock();
+        if inner.shut { 1.0 } else { inner.bytes as f64 / self.bytes_max.max(1) as f64 }
+    }
+
+    /// The client is inactive: from now on what can wait does.
+    pub fn deactivate(&self, limits: HeldLimits) {
+        if limits.stanzas_max > 0 {
+            self.lock().held.get_or_insert_with(|| Box::new(Held::new(limits)));
+        }
+    }
+
+    /// The client is active: what waited goes out.
+    pub fn activate(&self) {
+        let mut inner = self.lock();
+        inner.release();
+        inner.held = None;
+        let waker = if inner.queue.is_empty() { None } else { inner.waker.take() };
+        drop(inner);
+        wake(waker);
     }
 
     /// Tells the session to end for this reason. The first reason stays.
@@ -269,6 +241,7 @@ impl Outbox {
     /// The newer connection is there.
     pub fn taken_over(&self) {
         self.lock().hand_over = false;
+        self.activate();
     }
 
     /// Waits until the session is told to end, for one that has no connection.
@@ -285,7 +258,7 @@ impl Outbox {
         .await
     }
 
-    /// Takes out the items that are like this, in order.
+    /// Takes out the items that are like this, in order. What waits for an inactive client stays.
     pub fn extract(&self, mut like: impl FnMut(&mut Item) -> bool) -> Vec<Item> {
         let mut inner = self.lock();
         let (mut out, mut kept) = (Vec::new(), VecDeque::new());
@@ -329,6 +302,7 @@ impl Outbox {
     pub fn shut(&self) -> VecDeque<Item> {
         let mut inner = self.lock();
         inner.shut = true;
+        inner.release();
         inner.bytes = 0;
         inner.waker = None;
         std::mem::take(&mut inner.queue)
@@ -382,7 +356,8 @@ impl Outbox {
     /// Bytes and stanzas waiting (for `magpie session list`).
     pub fn depth(&self) -> (usize, usize) {
         let inner = self.lock();
-        (inner.bytes, inner.queue.len())
+        let (bytes, stanzas) = inner.held.as_ref().map_or((0, 0), |held| held.depth());
+        (inner.bytes + bytes, inner.queue.len() + stanzas)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

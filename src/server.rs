@@ -6,6 +6,7 @@ use crate::account::capabilities::Capabilities;
 use crate::account::push::PushLog;
 use crate::account::resumable::ResumeTable;
 use crate::account::table::AccountTable;
+use crate::account::turns::Turns;
 use crate::admin::{Admin, Rereading, Running, Stopping};
 use crate::apply::{self, CertificateError};
 use crate::attempts::Attempts;
@@ -19,13 +20,17 @@ use crate::core::{Core, Counters, RecentChanges};
 use crate::extension::Registry;
 use crate::hosts::Hosts;
 use crate::housekeeping;
+use crate::http::{self, Web};
+use crate::journal::{Journal, RestoredSession};
 use crate::net::budget::AddressBudget;
 use crate::net::listener::{BindError, Listener};
 use crate::net::tls::CertStore;
 use crate::pubsub::Nodes;
 use crate::requests::Requests;
 use crate::sasl::{Decoy, limit_hashing};
+use crate::site::{Listening, Site};
 use crate::storage::{self, DirLock, LockError, Storage};
+use crate::uploads;
 use arc_swap::ArcSwap;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -48,6 +53,9 @@ pub enum StartError {
     /// The database.
     #[error("database {}: {}", .0.display(), .1)]
     Storage(PathBuf, storage::Error),
+    /// The journal of sessions.
+    #[error("session journal {}: {}", .0.display(), .1)]
+    Journal(PathBuf, io::Error),
     /// A certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -60,6 +68,9 @@ pub enum StartError {
     /// The secret that tokens are derived from.
     #[error("secret of the devices {}: {}", .0.display(), .1)]
     DeviceSecret(PathBuf, io::Error),
+    /// The directory of uploaded files.
+    #[error("uploads in {}: {}", .0.display(), .1)]
+    Uploads(PathBuf, io::Error),
     /// No randomness for the server's secret.
     #[error("no random numbers from the system")]
     Random,
@@ -88,13 +99,18 @@ struct Base {
 }
 
 impl Base {
-    async fn open(config: Config) -> Result<Self, StartError> {
+    /// `running`: clients will come, and those of the last process may resume their sessions.
+    async fn open(config: Config, running: bool) -> Result<(Self, Vec<RestoredSession>), StartError> {
         let registry = Registry::new(catalogue::extensions());
         let hosts = Hosts::new(domains(&config)?, &registry.services());
         let data_dir = config.data_dir.clone();
         let lock = DirLock::acquire(&data_dir).map_err(|e| StartError::DataDir(data_dir, e))?;
         let no_storage = |e| StartError::Storage(config.database_path(), e);
         let storage = Storage::open(apply::storage_options(&config)).await.map_err(no_storage)?;
+        let (journal, restored) =
+            if running { sessions(&storage, &config).await? } else { (Journal::off(), Vec::new()) };
+        let journal = Arc::new(journal);
+        storage.note_effects(journal.clone());
         limit_hashing(config.limits.password_hashes_max);
         let decoy = Decoy::new(secrets::decoy(&storage).await?, config.auth.scram_iterations);
         let core = Arc::new(Core {
@@ -102,13 +118,16 @@ impl Base {
             accounts: AccountTable::new(storage.clone()),
             resumable: ResumeTable::default(),
             nodes: Nodes::default(),
+            journal,
             storage,
             registry,
             push_log: PushLog::default(),
             requests: Requests::default(),
+            conversions: Turns::default(),
             capabilities: Capabilities::new(config.limits.caps_questions_max),
             decoy: Arc::new(decoy),
             device_secret: secrets::device(&config.data_dir)?,
+            site: Site::default(),
             attempts: Attempts::default(),
             work: TaskTracker::new(),
             changed: RecentChanges::default(),
@@ -116,7 +135,7 @@ impl Base {
             started_us: clock::now_micros(),
             config: ArcSwap::from_pointee(config),
         });
-        Ok(Self { core, _lock: lock })
+        Ok((Self { core, _lock: lock }, restored))
     }
 }
 
@@ -130,6 +149,11 @@ impl Standalone {
     /// What can be done with it.
     pub fn admin(&self) -> &Admin {
         &self.admin
+    }
+
+    /// The server as its handlers see it.
+    pub fn core(&self) -> &Arc<Core> {
+        &self.base.core
     }
 
     /// Writes what is queued and lets go of the directory.
@@ -148,16 +172,27 @@ impl Server {
     /// The same for settings that can be read again.
     pub async fn start_with(config: Config, rereading: Rereading) -> Result<Self, StartError> {
         let data_dir = config.data_dir.clone();
-        let base = Base::open(config).await?;
+        let (base, restored) = Base::open(config, true).await?;
         let core = &base.core;
         let config = core.config.load_full();
         let (certs, ca) = apply::load_certificates(&config)?;
+        uploads::prepare(&config).map_err(|e| StartError::Uploads(uploads::directory(&config), e))?;
         let certs = Arc::new(certs);
         let budget = AddressBudget::new(apply::budget_limits(&config));
         let listeners = listeners(&config)?;
+        let web_listeners = web_listeners(&config)?;
         let addresses =
             |direct| listeners.iter().filter(|(_, d)| d.direct_tls == direct).map(|(l, _)| l.local_addr()).collect();
         let (c2s_addrs, c2s_tls_addrs): (Vec<SocketAddr>, Vec<SocketAddr>) = (addresses(false), addresses(true));
+
+        let web_addresses =
+            |door| web_listeners.iter().filter(|(_, d)| *d == door).map(|(l, _)| l.local_addr()).collect();
+        core.site.opened(Listening {
+            https: web_addresses(http::Door::Tls),
+            http: web_addresses(http::Door::Plain),
+            metrics: web_addresses(http::Door::Metrics),
+            direct_tls: c2s_tls_addrs.clone(),
+        });
 
         let stopping = Stopping::default();
         let running = Running {
@@ -176,8 +211,22 @@ impl Server {
 
         let tasks = TaskTracker::new();
         let service = Service { core: core.clone(), certs: certs.clone(), budget: budget.clone(), stopping: stopped };
+        // Before anybody else comes: what is for them must find them.
+        for waiting in c2s::restart::revive(core, restored).await {
+            tasks.spawn(waiting);
+        }
         for (listener, door) in listeners {
             tasks.spawn(accept(listener, door, service.clone(), tasks.clone()));
+        }
+        let web = Arc::new(Web {
+            core: core.clone(),
+            certs: certs.clone(),
+            budget: budget.clone(),
+            routes: http::routes::table(),
+            stopping: service.stopping.clone(),
+        });
+        for (listener, door) in web_listeners {
+            tasks.spawn(http::accept(listener, door, web.clone(), tasks.clone()));
         }
         tasks.spawn(housekeeping::run(core.clone(), service.certs.clone(), service.stopping.clone()));
         Ok(Self { base, admin, certs, budget, c2s_addrs, c2s_tls_addrs, ca, data_dir, stop, tasks, control, stopping })
@@ -185,7 +234,7 @@ impl Server {
 
     /// Opens the data of a server that does not run.
     pub async fn offline(config: Config) -> Result<Standalone, StartError> {
-        let base = Base::open(config).await?;
+        let (base, _) = Base::open(config, false).await?;
         let admin = Admin::stopped(base.core.clone());
         Ok(Standalone { base, admin })
     }
@@ -266,6 +315,7 @@ impl Server {
         if let Err(error) = core.storage.close().await {
             tracing::error!(%error, "database not closed in order");
         }
+        core.journal.close();
         self.control.remove();
         drop(self.base);
         self.stopping.done();
@@ -284,6 +334,15 @@ fn domains(config: &Config) -> Result<Vec<Jid>, StartError> {
     config.domains.iter().map(parse).collect()
 }
 
+/// The sessions of the last process, and the journal that goes on with them.
+async fn sessions(storage: &Storage, config: &Config) -> Result<(Journal, Vec<RestoredSession>), StartError> {
+    let failed = |e| StartError::Storage(storage.path().to_owned(), e);
+    let mark = storage.session_mark().await.map_err(failed)?;
+    let limit = config.limits.session_journal_bytes_max;
+    Journal::open(mark.path.clone(), limit as u64, mark.database, mark.committed)
+        .map_err(|error| StartError::Journal(mark.path, error))
+}
+
 fn listeners(config: &Config) -> Result<Vec<(Listener, Door)>, StartError> {
     let mut all = Vec::new();
     for (addresses, direct_tls) in [(&config.c2s.listen, false), (&config.c2s.tls_listen, true)] {
@@ -294,6 +353,19 @@ fn listeners(config: &Config) -> Result<Vec<(Listener, Door)>, StartError> {
         }
     }
     Ok(all)
+}
+
+fn web_listeners(config: &Config) -> Result<Vec<(Listener, http::Door)>, BindError> {
+    let all = [
+        (&config.http.listen, http::Door::Plain),
+        (&config.http.tls_listen, http::Door::Tls),
+        (&config.metrics.listen, http::Door::Metrics),
+    ];
+    let mut listeners = Vec::new();
+    for (addresses, door) in all {
+        listeners.extend(bind(addresses)?.into_iter().map(|listener| (listener, door)));
+    }
+    Ok(listeners)
 }
 
 /// Listens on all addresses. `[::1]` stands in the defaults, and a machine without IPv6 is no reason not to start.

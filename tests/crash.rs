@@ -28,16 +28,22 @@
 
 #![allow(clippy::unwrap_used, clippy::large_futures)]
 
+#[path = "crash/books.rs"]
+mod books;
 #[path = "crash/client.rs"]
 mod client;
 #[path = "crash/ledger.rs"]
 mod ledger;
+#[path = "crash/managed.rs"]
+mod managed;
 #[path = "crash/process.rs"]
 mod process;
 #[path = "crash/random.rs"]
 mod random;
 #[path = "crash/receivers.rs"]
 mod receivers;
+#[path = "crash/resuming.rs"]
+mod resuming;
 #[path = "crash/senders.rs"]
 mod senders;
 
@@ -96,6 +102,18 @@ fn setting(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
+/// The same with XEP-0198 on both sides: see `resuming`.
+#[test]
+fn sessions_survive_kill_9() {
+    let kills = setting("MAGPIE_CRASH_KILLS").unwrap_or(8);
+    let seconds = setting("MAGPIE_CRASH_SECONDS").unwrap_or(u64::MAX >> 32);
+    let fresh = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64;
+    let seed = setting("MAGPIE_CRASH_SEED").unwrap_or(fresh);
+    println!("MAGPIE_CRASH_SEED={seed} MAGPIE_CRASH_KILLS={kills}");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(resuming::run(seed, kills, Duration::from_secs(seconds)));
+}
+
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
     let kills = setting("MAGPIE_CRASH_KILLS").unwrap_or(6);
@@ -114,7 +132,7 @@ async fn run(seed: u64, kills: u64, limit: Duration) {
     let receivers: usize = RECEIVERS.iter().map(|(_, count)| count).sum();
     let ledger = Arc::new(Ledger::new(SENDERS, receivers));
     let mut process = Process::start(&dir).await;
-    register(process.address()).await;
+    register(process.address(), (0..SENDERS).map(senders::name).chain((0..receivers).map(receivers::name))).await;
 
     let (phase, watch) = watch::channel(Phase::Work(process.address(), 0));
     let world = World { ledger: ledger.clone(), phase: watch, seed };
@@ -157,11 +175,10 @@ async fn run(seed: u64, kills: u64, limit: Duration) {
     assert!(report.is_clean(done), "seed {seed}: {}", report.complaints());
 }
 
-async fn register(address: SocketAddr) {
+async fn register(address: SocketAddr, names: impl Iterator<Item = String>) {
     let mut client = Client::connect(address).await.expect("the server is there");
     client.open().await.expect("features");
-    let receivers: usize = RECEIVERS.iter().map(|(_, count)| count).sum();
-    for name in (0..SENDERS).map(senders::name).chain((0..receivers).map(receivers::name)) {
+    for name in names {
         client.register(&name).await.expect("an account");
     }
     client.end_orderly().await.for_each(drop);

@@ -4,8 +4,11 @@
 //! answers an IQ, after its holds are gone. Outbound, a stanza stays in `unacked` until the client has acknowledged it;
 //! when the session is lost for good, it goes the way of an offline message.
 
+use super::noted::{given, note_reached};
 use super::replay::{HandOut, HandedOut};
+use crate::journal::{Batch, Journal};
 use crate::outbox::{ITEM_OVERHEAD_BYTES, Item, Receipt};
+use crate::storage::ArchiveIds;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +34,28 @@ pub struct Ack {
     /// How the stream can be resumed, if it can.
     pub resume: Option<Resume>,
     limits: AckLimits,
+    log: Log,
+}
+
+/// What survives a restart of the server.
+pub struct Log {
+    /// The journal.
+    pub journal: Arc<Journal>,
+    /// The session's number there; 0: it is not there, since it cannot be resumed.
+    pub session: u32,
+    /// Reads the ids of the archive, which are noted as well.
+    ids: ArchiveIds,
+    /// `handled` as it was noted last.
+    safe: u32,
+    /// The client has acknowledged something since that was noted.
+    had_more: bool,
+}
+
+impl Log {
+    /// A session that has just been noted.
+    pub fn new(journal: Arc<Journal>, session: u32, ids: ArchiveIds) -> Self {
+        Self { journal, session, ids, safe: 0, had_more: false }
+    }
 }
 
 /// A stanza the client may have.
@@ -68,7 +93,7 @@ pub struct TooHigh;
 
 impl Ack {
     /// At `<enable/>`: everything is zero.
-    pub fn new(resume: Option<Resume>, limits: AckLimits) -> Self {
+    pub fn new(resume: Option<Resume>, limits: AckLimits, log: Log) -> Self {
         Self {
             handled: 0,
             sent: 0,
@@ -79,7 +104,17 @@ impl Ack {
             had_upto: 0,
             resume,
             limits,
+            log,
         }
+    }
+
+    /// As it was before a restart: `handled` of the client's stanzas were safe, `had` of ours acknowledged, these were not.
+    pub fn restored(mut self, handled: u32, had: u32, unacked: VecDeque<Sent>) -> Self {
+        (self.handled, self.log.safe) = (handled, handled);
+        self.sent = had.wrapping_add(unacked.len() as u32);
+        self.unacked_bytes = unacked.iter().map(|sent| sent.item.bytes()).sum();
+        self.unacked = unacked;
+        self
     }
 
     /// May more be sent before the client acknowledges something?
@@ -105,26 +140,76 @@ impl Ack {
         self.requested.is_some_and(|(_, at)| at < before_seconds)
     }
 
-    /// A stanza was printed into the connection.
-    pub fn note_sent(&mut self, item: Item, at_us: i64) {
+    /// A stanza was printed, as `text`, and is about to be given to the connection: not before `batch` was written
+    /// ([`write`](Self::write)).
+    pub fn note_sent(&mut self, item: Item, at_us: i64, text: &[u8], batch: &mut Batch) {
         self.sent = self.sent.wrapping_add(1);
+        if self.log.session != 0 {
+            batch.out(self.log.session, &given(self.log.ids, &item, self.sent, at_us, text));
+        }
         self.unacked_bytes += item.bytes();
         self.unacked.push_back(Sent { item, at_us });
         self.unflushed += 1;
     }
 
-    /// For a client that has no connection: as if it had been sent and had not arrived. It comes back if there is no room.
-    pub fn note_missed(&mut self, item: Item, at_us: i64) -> Result<(), Item> {
-        if !self.has_room() {
-            return Err(item);
+    /// For a client that has no connection: as if it had been sent and had not arrived.
+    pub fn note_missed(&mut self, item: Item, at_us: i64) {
+        let mut text = Vec::new();
+        item.print(&mut text);
+        let mut batch = Batch::default();
+        self.note_sent(item, at_us, &text, &mut batch);
+        self.write(&mut batch);
+        self.note_flushed();
+    }
+
+    /// Writes what was noted into the journal, with what the client has acknowledged: it cannot know that we know before it
+    /// gets more.
+    pub fn write(&mut self, batch: &mut Batch) {
+        if self.log.session != 0 {
+            if std::mem::take(&mut self.log.had_more) {
+                batch.had(self.log.session, self.sent.wrapping_sub(self.unacked.len() as u32));
+            }
+            self.log.journal.write(batch);
         }
-        self.note_sent(item, at_us);
-        Ok(())
+    }
+
+    /// All that the client's stanzas up to this one cause is safe. To be noted before the client is told.
+    pub fn note_safe(&mut self, h: u32, batch: &mut Batch) {
+        if self.log.session != 0 && self.log.safe != h {
+            self.log.safe = h;
+            batch.safe(self.log.session, h);
+        }
+    }
+
+    /// The same at once.
+    pub fn make_safe(&mut self, h: u32) {
+        let mut batch = Batch::default();
+        self.note_safe(h, &mut batch);
+        if !batch.is_empty() {
+            self.write(&mut batch);
+        }
+    }
+
+    /// How many of the client's stanzas it does not know yet to be handled, if the server were killed now.
+    pub fn unsafe_count(&self) -> u32 {
+        if self.log.session == 0 { 0 } else { self.handled.wrapping_sub(self.log.safe) }
+    }
+
+    /// The connection is gone since then, or, with 0, there again.
+    pub fn note_away(&mut self, since_us: i64) {
+        if self.log.session != 0 {
+            let mut batch = Batch::default();
+            batch.away(self.log.session, since_us);
+            self.write(&mut batch);
+        }
     }
 
     /// Everything printed so far was given to the socket: for its senders it is delivered.
     pub fn note_flushed(&mut self) {
         let from = self.unacked.len() - self.unflushed.min(self.unacked.len());
+        if self.log.session == 0 {
+            note_reached(&self.log.journal, self.unacked.range(from..).map(|sent| &sent.item));
+        }
         for sent in self.unacked.range_mut(from..) {
             sent.item.receipt.flushed();
         }
@@ -156,6 +241,7 @@ impl Ack {
         }
         let mut rows: Option<HandedOut> = None;
         let row = |sent: &Sent| if let Receipt::Row(row) = &sent.item.receipt { Some(row.row()) } else { None };
+        self.log.had_more |= count > 0;
         if let Some(at) = self.unacked.range(..count).rposition(|sent| row(sent).is_some()) {
             self.had_upto = row(&self.unacked[at]).unwrap_or(self.had_upto);
             self.unacked[at].item.receipt.note();
@@ -199,12 +285,38 @@ impl Ack {
         rows.filter(|row| !row.is_revoked()).find_map(|row| row.page())
     }
 
-    /// Stored messages that are for others now are forgotten, as if they had never been sent.
+    /// Stored messages that are for others now, and what went another way before a restart, are forgotten as if they had never
+    /// been sent.
     pub fn drop_revoked(&mut self) {
         let before = self.unacked.len();
-        self.unacked.retain(|sent| !matches!(&sent.item.receipt, Receipt::Row(row) if row.is_revoked()));
-        self.sent = self.sent.wrapping_sub((before - self.unacked.len()) as u32);
+        self.unacked.retain(|sent| match &sent.item.receipt {
+            Receipt::Row(row) => !row.is_revoked(),
+            Receipt::Unacked(share) => !share.fate().is_moved(),
+            _ => true,
+        });
+        if self.unacked.len() < before {
+            self.sent = self.sent.wrapping_sub((before - self.unacked.len()) as u32);
+            self.note_anew();
+        }
         self.unacked_bytes = self.unacked.iter().map(|sent| sent.item.bytes()).sum();
+    }
+
+    /// The numbers have changed.
+    fn note_anew(&mut self) {
+        if self.log.session == 0 {
+            return;
+        }
+        let mut batch = Batch::default();
+        let mut seq = self.sent.wrapping_sub(self.unacked.len() as u32);
+        batch.had(self.log.session, seq);
+        batch.requeued(self.log.session);
+        for sent in &self.unacked {
+            seq = seq.wrapping_add(1);
+            let mut text = Vec::new();
+            sent.item.print(&mut text);
+            batch.out(self.log.session, &given(self.log.ids, &sent.item, seq, sent.at_us, &text));
+        }
+        self.log.journal.write(&mut batch);
     }
 
     /// What was not acknowledged, to be sent again on a resumed stream; the counters stay.
@@ -218,9 +330,15 @@ impl Ack {
         self.requested = None;
     }
 
-    /// The session is lost for good.
-    pub fn into_unacked(self) -> VecDeque<Sent> {
-        self.unacked
+    /// The session is lost for good: what was not acknowledged, with its numbers.
+    pub fn into_unacked(mut self) -> impl Iterator<Item = (u32, Sent)> {
+        if self.log.session != 0 {
+            let mut batch = Batch::default();
+            batch.leaving(self.log.session);
+            self.write(&mut batch);
+        }
+        let first = self.sent.wrapping_sub(self.unacked.len() as u32);
+        (0..).zip(self.unacked).map(move |(index, sent)| (first.wrapping_add(1 + index), sent))
     }
 }
 
@@ -268,9 +386,9 @@ mod tests {
     }
 
     fn sent(n: usize, start: u32) -> Ack {
-        let mut ack = Ack::new(None, FEW);
+        let mut ack = Ack::new(None, FEW, Log::new(Arc::new(Journal::off()), 0, ArchiveIds::new([0; 16])));
         ack.sent = start;
-        (0..n).for_each(|_| ack.note_sent(item(), 0));
+        (0..n).for_each(|_| ack.note_sent(item(), 0, b"", &mut Batch::default()));
         ack
     }
 
@@ -312,8 +430,8 @@ mod tests {
         assert!(!ack.take_request(false, 7));
         assert!(ack.take_request(true, 7));
         assert!(!ack.take_request(true, 7), "one request at a time");
-        ack.note_sent(item(), 0);
-        ack.note_sent(item(), 0);
+        ack.note_sent(item(), 0, b"", &mut Batch::default());
+        ack.note_sent(item(), 0, b"", &mut Batch::default());
         assert!(ack.take_request(false, 9));
         assert!(ack.is_overdue(8), "the first request counts");
         assert_eq!(ack.acknowledge(3), Ok(()));

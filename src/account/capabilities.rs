@@ -13,11 +13,16 @@ use xep_support::xml::Element;
 /// Resources that may wait for an answer; who comes after them is told nothing before its next presence.
 const WAITING_MAX: usize = 20_000;
 
+/// Clients for which last items are read at a time: the database has few readers, and others need them too.
+const HAND_OUTS_MAX: usize = 16;
+
 /// The hashes of all clients.
 pub struct Capabilities {
     table: Mutex<Table>,
     /// Places for questions on their way.
     pub questions: Semaphore,
+    /// Places for those who read what a client is interested in.
+    pub hand_outs: Semaphore,
     own: Mutex<Vec<Arc<Own>>>,
 }
 
@@ -82,7 +87,12 @@ pub enum Look {
 impl Capabilities {
     /// Nothing known; so many questions at a time.
     pub fn new(questions_max: usize) -> Self {
-        Self { table: Mutex::default(), questions: Semaphore::new(questions_max), own: Mutex::default() }
+        Self {
+            table: Mutex::default(),
+            questions: Semaphore::new(questions_max),
+            hand_outs: Semaphore::new(HAND_OUTS_MAX),
+            own: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {

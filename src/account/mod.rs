@@ -5,24 +5,28 @@
 
 pub mod ack;
 pub mod archiving;
+pub mod blocking;
 pub mod capabilities;
+pub mod noted;
 pub mod push;
 pub mod replay;
 pub mod resource;
 pub mod resumable;
 pub mod roster;
 pub mod table;
+pub mod turns;
 
 use crate::hold::Hold;
-use crate::storage::AccountId;
+use crate::storage::{AccountId, ArchiveId};
 use archiving::Preferences;
+use blocking::BlockList;
 use push::Devices;
 use replay::HandOut;
 use resource::{Bound, Resource};
 use roster::Roster;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use xep_support::jid::BareJid;
+use xep_support::jid::{BareJid, Jid};
 use xep_support::stanza::Stanza;
 
 /// A local account.
@@ -50,6 +54,10 @@ pub struct AccountState {
     pub archiving: Option<Arc<Preferences>>,
     /// Devices that are told by a push service when something comes (XEP-0357); `None`: none.
     pub push: Option<Box<Devices>>,
+    /// The SHA-1 of the photograph in its card, in hexadecimal (XEP-0153).
+    pub photo: Option<Arc<str>>,
+    /// Whom it does not want to hear of (XEP-0191), if there is anybody.
+    pub blocked: Option<Arc<BlockList>>,
     /// Removed: nothing may be bound or stored any more.
     pub removed: bool,
 }
@@ -137,10 +145,12 @@ pub struct Parcel {
     pub stamp_us: Option<i64>,
     /// It has passed stage Receive.
     pub received: bool,
+    /// The server itself made it in somebody's name: whom its addressee blocks does not matter.
+    pub ours: bool,
     /// Nobody's other resources are to get copies of it (XEP-0280).
     pub uncopied: bool,
     /// The id it has in its sender's archive (XEP-0359), for who copies it to the sender's other resources.
-    pub archived_as: Option<i64>,
+    pub archived_as: Option<ArchiveId>,
 }
 
 impl Parcel {
@@ -153,6 +163,7 @@ impl Parcel {
             stored: None,
             stamp_us: None,
             received: false,
+            ours: false,
             uncopied: false,
             archived_as: None,
         }
@@ -173,8 +184,16 @@ impl Parcel {
 impl Account {
     /// An account as read from storage.
     pub fn new(jid: BareJid, id: Option<AccountId>, roster: Roster, offline: OfflineState, now_seconds: u32) -> Self {
-        let state =
-            AccountState { roster, resources: Vec::new(), offline, archiving: None, push: None, removed: false };
+        let state = AccountState {
+            roster,
+            resources: Vec::new(),
+            offline,
+            archiving: None,
+            push: None,
+            photo: None,
+            blocked: None,
+            removed: false,
+        };
         Self {
             jid,
             id,
@@ -227,6 +246,11 @@ impl AccountState {
     /// connected.
     pub fn reachable(&self) -> impl Iterator<Item = &Bound> {
         self.resources.iter().filter(|b| b.takes_messages() && !b.is_detached())
+    }
+
+    /// May nothing come from or go to this address (XEP-0191)?
+    pub fn blocks(&self, jid: &Jid) -> bool {
+        self.blocked.as_ref().is_some_and(|list| list.forbids(jid))
     }
 
     /// Resources that asked for the roster (RFC 6121 §2.2).

@@ -47,6 +47,11 @@ impl HandOut {
         RowReceipt { page: Some(self.clone()), row, bytes }
     }
 
+    /// Rows neither written nor given up.
+    pub fn rows_left(&self) -> usize {
+        self.left.load(Ordering::Acquire)
+    }
+
     /// Waits until every row was written and noted as such, or given up; the number of rows that were written.
     pub async fn finished(&self) -> usize {
         std::future::poll_fn(|cx| {

@@ -4,6 +4,7 @@ use super::Account;
 use super::resumable::Resumable;
 use crate::close::CloseReason;
 use crate::hold::Pending;
+use crate::journal::{Flags, Journal};
 use crate::outbox::{Item, Outbox};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -57,6 +58,8 @@ pub struct Bound {
     pub priority: i8,
     /// It asked for the roster and gets roster pushes (RFC 6121 §2.2).
     pub interested: bool,
+    /// It asked for the block list and gets its changes (XEP-0191 §3.3).
+    pub blocklist: bool,
     /// It gets copies of what its user's other resources send and receive (XEP-0280).
     pub carbons: bool,
     /// Its connection was lost then (monotonic milliseconds) and it may be resumed (XEP-0198 §5).
@@ -65,6 +68,8 @@ pub struct Bound {
     pub away: Option<Arc<Resumable>>,
     /// Where it was resumed from last, and whether that stream is encrypted.
     pub moved_to: Option<Box<(IpAddr, bool)>>,
+    /// It says that its user has no photograph (XEP-0153 §4.1); nobody contradicts.
+    pub hides_photo: bool,
     /// To whom it sent directed presence (RFC 6121 §4.6.3); they must learn that it left.
     pub directed: BTreeSet<Jid>,
     /// Of which nodes it wants notifications (XEP-0060 §9.2), as its entity capabilities say. Resources that run the same
@@ -105,10 +110,12 @@ impl Bound {
             presence: None,
             priority: 0,
             interested: false,
+            blocklist: false,
             carbons: false,
             detached_ms: None,
             away: None,
             moved_to: None,
+            hides_photo: false,
             directed: BTreeSet::new(),
             interest: None,
         }
@@ -122,6 +129,19 @@ impl Bound {
     /// Does it want notifications of this node?
     pub fn wants(&self, node: &str) -> bool {
         self.interest.as_ref().is_some_and(|interest| interest.wants(node))
+    }
+
+    /// Notes its presence and what it asked for in the session journal: the client will not say it again when it resumes. To be
+    /// called under the account's lock whenever any of it has changed.
+    pub fn note(&self, journal: &Journal) {
+        let session = self.resource.outbox.session();
+        if session != 0 {
+            let flag = |on, flag| if on { flag } else { 0 };
+            let lists = flag(self.interested, Flags::INTERESTED) | flag(self.blocklist, Flags::BLOCKLIST);
+            let flags = Flags(lists | flag(self.carbons, Flags::CARBONS));
+            let presence = self.presence.as_ref().map(|presence| presence.to_xml()).unwrap_or_default();
+            journal.note(|batch| batch.state(session, flags, self.priority, &presence));
+        }
     }
 
     /// Is it without a connection?

@@ -159,7 +159,11 @@ impl Resumable {
     /// comes back if a connection has them.
     pub fn note_missed(&self, item: Item) -> Result<bool, Item> {
         match &mut self.lock().deposit {
-            Some(deposit) => Ok(deposit.ack.note_missed(item, clock::now_micros()).is_ok()),
+            Some(deposit) if !deposit.ack.has_room() => Ok(false),
+            Some(deposit) => {
+                deposit.ack.note_missed(item, clock::now_micros());
+                Ok(true)
+            }
             None => Err(item),
         }
     }

@@ -1,6 +1,7 @@
 //! The accounts in memory, by bare JID: finding, loading, parking what arrives meanwhile, forgetting.
 
 use super::archiving::Preferences;
+use super::blocking::BlockList;
 use super::push::{Device, Devices};
 use super::roster::Roster;
 use super::{Account, OfflineState, Parcel};
@@ -10,7 +11,7 @@ use dashmap::mapref::entry::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
-use xep_support::jid::BareJid;
+use xep_support::jid::{BareJid, Jid};
 
 /// Local accounts in use.
 pub struct AccountTable {
@@ -223,6 +224,15 @@ impl AccountTable {
             offline.bytes = usize::try_from(usage.bytes).unwrap_or(usize::MAX);
         }
         let account = Account::new(jid.clone(), Some(id), roster, offline, now_seconds);
+        account.lock().photo = record.photo.map(Arc::from);
+        if record.blocked_count > 0 {
+            let rows = self.storage.blocking_load(id).await?;
+            let jids: Vec<Jid> = rows.iter().filter_map(|row| Jid::parse(row).ok()).collect();
+            if jids.len() < rows.len() {
+                tracing::error!(account = %jid, "malformed JIDs in the block list left out");
+            }
+            account.lock().blocked = Some(Arc::new(BlockList::new(jid.clone()).with(&jids)));
+        }
         if let Some(stored) = record.archive_prefs {
             let prefs = Preferences::from_stored(&stored);
             if prefs.is_none() {

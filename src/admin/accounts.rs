@@ -76,6 +76,7 @@ pub(super) async fn show(core: &Arc<Core>, jid: &str) -> Result<Reply, Failure> 
         sessions,
         contacts: roster.iter().filter(|row| row.in_roster).count(),
         requests_pending: roster.iter().filter(|row| row.pending_in).count(),
+        blocked: record.blocked_count,
         offline_messages: offline.count,
         offline_bytes: offline.bytes,
         private_items: core.storage.private_usage(account.id).await?.keys,

@@ -5,10 +5,12 @@
 //! member. Fields may be added; none changes its meaning.
 
 pub use super::rows::{
-    ArchiveRow, ArchivedRow, CertificateRow, CountersRow, InviteRow, Listeners, OfArchive, OfflineRow, PushRow,
-    PushTestRow, PushedRow, Status, StorageStatus,
+    ArchiveRow, ArchivedRow, CertificateRow, CountersRow, DeviceRevocation, DeviceRow, InviteRow, Listeners,
+    NodeDetails, NodeRow, OfAccount, OfArchive, OfDevice, OfNode, OfflineRow, PushRow, PushTestRow, PushedRow, Status,
+    StorageStatus,
 };
 pub use super::secret::Password;
+pub use super::uploads::{UploadRequest, UploadRow, UploadUsageRow};
 use crate::config::Change;
 use crate::storage::backup::BackupReport;
 use serde::{Deserialize, Serialize};
@@ -78,6 +80,14 @@ pub enum Request {
     ArchiveShow(OfArchive),
     ArchiveExport(OfArchive),
     ArchivePurge(OfArchive),
+    /// `after` is the last node seen.
+    PubsubList {
+        owner: Option<String>,
+        #[serde(default)]
+        after: OfNode,
+    },
+    PubsubShow(OfNode),
+    PubsubDelete(OfNode),
     PushList {
         jid: Option<String>,
         #[serde(default)]
@@ -86,6 +96,9 @@ pub enum Request {
     PushTest {
         jid: String,
     },
+    DeviceList(OfAccount),
+    DeviceRevoke(OfDevice),
+    Upload(UploadRequest),
     InviteCreate {
         domain: Option<String>,
         days: Option<u32>,
@@ -121,8 +134,14 @@ impl Request {
             Self::ArchiveShow(_) => "archive show",
             Self::ArchiveExport(_) => "archive export",
             Self::ArchivePurge(_) => "archive purge",
+            Self::PubsubList { .. } => "pubsub list",
+            Self::PubsubShow(_) => "pubsub show",
+            Self::PubsubDelete(_) => "pubsub delete",
             Self::PushList { .. } => "push list",
             Self::PushTest { .. } => "push test",
+            Self::DeviceList(_) => "device list",
+            Self::DeviceRevoke(_) => "device revoke",
+            Self::Upload(asked) => asked.name(),
             Self::InviteCreate { .. } => "invite create",
             Self::InviteList => "invite list",
             Self::InviteRevoke { .. } => "invite revoke",
@@ -133,7 +152,9 @@ impl Request {
     pub fn changes(&self) -> bool {
         !matches!(self, Self::Status | Self::UserShow { .. } | Self::RosterShow { .. })
             && !matches!(self, Self::UserList { .. } | Self::SessionList { .. } | Self::OfflineList { .. })
-            && !matches!(self, Self::PushList { .. } | Self::PushTest { .. })
+            && !matches!(self, Self::PushList { .. } | Self::PushTest { .. } | Self::DeviceList(_))
+            && !matches!(self, Self::PubsubList { .. } | Self::PubsubShow(_))
+            && !matches!(self, Self::Upload(asked) if !asked.changes())
             && !matches!(self, Self::InviteList | Self::ArchiveShow(_) | Self::ArchiveExport(_))
     }
 
@@ -151,12 +172,18 @@ impl Request {
             | Self::ArchiveShow(OfArchive { jid, .. })
             | Self::ArchiveExport(OfArchive { jid, .. })
             | Self::ArchivePurge(OfArchive { jid, .. })
+            | Self::PubsubShow(OfNode { owner: jid, .. })
+            | Self::PubsubDelete(OfNode { owner: jid, .. })
             | Self::PushTest { jid }
+            | Self::DeviceList(OfAccount { jid })
+            | Self::DeviceRevoke(OfDevice { jid, .. })
             | Self::OfflinePurge { jid, .. } => Some(jid),
             Self::SessionList { jid } | Self::OfflineList { jid, .. } | Self::PushList { jid, .. } => jid.as_deref(),
             Self::UserList { domain, .. } | Self::InviteCreate { domain, .. } | Self::Announce { domain, .. } => {
                 domain.as_deref()
             }
+            Self::PubsubList { owner, .. } => owner.as_deref(),
+            Self::Upload(asked) => asked.subject(),
             Self::Backup { file } => file.to_str(),
             Self::Status | Self::Reload | Self::Stop | Self::InviteList | Self::InviteRevoke { .. } => None,
         }
@@ -329,11 +356,34 @@ pub enum Reply {
     ArchivePurged {
         messages: u64,
     },
+    Nodes {
+        nodes: Vec<NodeRow>,
+        more: bool,
+    },
+    Node(Box<NodeDetails>),
+    NodeDeleted(OfNode),
     Push {
         registrations: Vec<PushRow>,
         more: bool,
     },
     PushTested(Vec<PushTestRow>),
+    Devices(Vec<DeviceRow>),
+    DeviceRevoked(DeviceRevocation),
+    UploadFiles {
+        files: Vec<UploadRow>,
+        more: bool,
+    },
+    UploadFile(UploadRow),
+    UploadDeleted {
+        file: String,
+    },
+    UploadsPurged {
+        files: u64,
+    },
+    UploadUsage {
+        users: Vec<UploadUsageRow>,
+        more: bool,
+    },
     InviteCreated(InviteRow),
     Invites(Vec<InviteRow>),
     InviteRevoked {
@@ -379,6 +429,7 @@ pub struct UserDetails {
     pub sessions: Vec<SessionRow>,
     pub contacts: usize,
     pub requests_pending: usize,
+    pub blocked: u64,
     pub offline_messages: u64,
     pub offline_bytes: u64,
     pub private_items: u64,

@@ -141,7 +141,7 @@ async fn put(
 }
 
 /// RFC 6121 §3.1.5, §3.2.2: who may now see the account sees it, who may not sees it go.
-fn tell(core: &Core, account: &Account, contact: &BareJid, before: Subscription, after: Subscription) {
+fn tell(core: &Arc<Core>, account: &Account, contact: &BareJid, before: Subscription, after: Subscription) {
     if after.from && !before.from {
         presence::show(core, account, contact);
     }

@@ -1,4 +1,5 @@
-//! What is said about messages, push services, invitations and the server itself; a part of [`protocol`](super::protocol).
+//! What is said about messages, devices, push services, invitations and the server itself; a part of
+//! [`protocol`](super::protocol).
 
 use crate::storage::WriterStats;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,53 @@ pub struct OfArchive {
 
 fn from_the_start() -> i64 {
     i64::MIN
+}
+
+/// Which account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfAccount {
+    /// The account.
+    pub jid: String,
+}
+
+/// Which device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfDevice {
+    /// The account.
+    pub jid: String,
+    /// The device, or a session without one, as listed.
+    pub id: String,
+}
+
+/// Something that has access to an account (XEP-0494).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct DeviceRow {
+    pub id: String,
+    pub software: Option<String>,
+    pub name: Option<String>,
+    pub first_seen: String,
+    pub last_seen: String,
+    /// It has proved the password that is in force.
+    pub password: bool,
+    /// It has a token that is good until then.
+    pub token_until: Option<String>,
+    /// The resources of its sessions.
+    pub sessions: Vec<String>,
+}
+
+/// What came of revoking a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct DeviceRevocation {
+    pub jid: String,
+    pub id: String,
+    pub tokens: u64,
+    pub sessions_ended: usize,
+    /// It knows the password: only another one keeps it out.
+    pub password_known: bool,
 }
 
 /// How much an account has archived.
@@ -133,6 +181,8 @@ pub struct Status {
 pub struct Listeners {
     pub starttls: Vec<SocketAddr>,
     pub direct_tls: Vec<SocketAddr>,
+    pub http: Vec<SocketAddr>,
+    pub https: Vec<SocketAddr>,
 }
 
 /// A certificate in use.
@@ -163,5 +213,48 @@ pub struct CountersRow {
     pub logins: u64,
     pub logins_failed: u64,
     pub offline_stored: u64,
+    /// Messages that were delivered and are missing in an archive, because the disk refused.
+    #[serde(default)]
+    pub archive_failed: u64,
     pub registrations: u64,
+}
+
+/// Which node of publish-subscribe.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfNode {
+    /// The account or service.
+    pub owner: String,
+    /// The NodeID.
+    pub node: String,
+}
+
+/// A node of publish-subscribe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct NodeRow {
+    pub owner: String,
+    pub node: String,
+    pub title: String,
+    pub access_model: String,
+    pub items: u64,
+    pub bytes: u64,
+    pub subscriptions: u64,
+    /// When something was published last.
+    pub published: Option<String>,
+}
+
+/// Everything about a node but its items.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct NodeDetails {
+    pub summary: NodeRow,
+    pub creator: String,
+    pub created: String,
+    /// Name and value, as XEP-0060 names them.
+    pub settings: Vec<(String, String)>,
+    /// Address and affiliation.
+    pub affiliations: Vec<(String, String)>,
+    /// Address and state.
+    pub subscriptions: Vec<(String, String)>,
 }

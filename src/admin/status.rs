@@ -20,7 +20,7 @@ pub(super) async fn status(core: &Arc<Core>, running: &Running) -> Result<Status
         uptime_seconds: u64::try_from((clock::now_micros() - core.started_us) / 1_000_000).unwrap_or(0),
         domains: core.hosts.iter().map(|host| host.jid.to_string()).collect(),
         data_dir: core.config().data_dir.clone(),
-        listeners: Listeners { starttls: running.starttls.clone(), direct_tls: running.direct_tls.clone() },
+        listeners: listeners(core, running),
         certificates: certificates(running),
         accounts: core.storage.account_count(None).await?,
         accounts_in_memory: core.accounts.len(),
@@ -40,9 +40,20 @@ pub(super) async fn status(core: &Arc<Core>, running: &Running) -> Result<Status
             logins: count(&counters.logins),
             logins_failed: count(&counters.logins_failed),
             offline_stored: count(&counters.offline_stored),
+            archive_failed: count(&counters.archive_failed),
             registrations: count(&counters.registrations),
         },
     })
+}
+
+fn listeners(core: &Core, running: &Running) -> Listeners {
+    let web = core.site.listening();
+    Listeners {
+        starttls: running.starttls.clone(),
+        direct_tls: running.direct_tls.clone(),
+        http: web.map(|web| web.http.clone()).unwrap_or_default(),
+        https: web.map(|web| web.https.clone()).unwrap_or_default(),
+    }
 }
 
 /// The certificates in use.

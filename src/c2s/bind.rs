@@ -52,10 +52,7 @@ pub async fn bind(
     answer: Option<Stanza>,
 ) -> Result<Client, StanzaError> {
     let Newcomer { account, peer, encrypted, agent } = newcomer;
-    let (outbox, resources_max) = {
-        let limits = &core.config().limits;
-        (Outbox::new(limits.outbox_bytes_max, limits.outbox_stanzas_max), limits.resources_per_account_max)
-    };
+    let (outbox, resources_max) = (outbox(core), core.config().limits.resources_per_account_max);
     let agent = agent.map(OnceLock::from).unwrap_or_default();
     let resource = Arc::new(Resource { jid, outbox, peer, encrypted, since_us: clock::now_micros(), agent });
     if let Some(answer) = answer {
@@ -95,6 +92,12 @@ pub async fn bind(
             super::leave::depart(core, &ghost, CloseReason::Replaced, Vec::new(), None);
         }
     }
+}
+
+/// An empty outbox.
+pub(super) fn outbox(core: &Core) -> Outbox {
+    let limits = &core.config().limits;
+    Outbox::new(limits.outbox_bytes_max, limits.outbox_stanzas_max)
 }
 
 /// A session told to end does so at its next turn. One that does not is broken, and must not lock its user out.

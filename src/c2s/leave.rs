@@ -56,7 +56,7 @@ pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, unwritten:
     let mut refused = Vec::new();
     let farewell = {
         let mut state = client.account.lock();
-        let farewell = im::presence::Farewell::take(&mut state, client, &gone);
+        let farewell = im::presence::Farewell::take(core, &mut state, client, &gone);
         let before = state.resources.len();
         state.resources.retain(|b| !Arc::ptr_eq(&b.resource, &client.resource));
         if state.resources.len() < before {
@@ -64,23 +64,28 @@ pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, unwritten:
         }
         client.resource.outbox.close(reason);
         // Under one lock with the withdrawal and the unbinding, so that nothing newer overtakes what was left behind.
-        let unacked = ack.map(|ack| ack.into_unacked()).unwrap_or_default();
-        let unacked = unacked.into_iter().map(|sent| (sent.item, Some(sent.at_us)));
+        let unacked = ack.into_iter().flat_map(|ack| ack.into_unacked());
+        let unacked = unacked.map(|(seq, sent)| (sent.item, Some((seq, sent.at_us))));
         let unsent = unwritten.into_iter().chain(client.resource.outbox.shut()).map(|item| (item, None));
-        let left: Vec<(Item, Option<i64>)> = unacked.chain(unsent).collect();
+        let left: Vec<(Item, Option<(u32, i64)>)> = unacked.chain(unsent).collect();
         if matches!(state.offline.replay, Replay::Draining)
             && left.iter().any(|(i, _)| matches!(i.receipt, Receipt::Row(_)))
         {
             // These rows stay in the store; whatever is newer goes there too, until they are handed out anew.
             state.offline.replay = Replay::Storing;
         }
-        for (item, at_us) in left {
-            refused.extend(send_elsewhere(core, client, &mut state, item, at_us));
+        for (item, sent) in left {
+            refused.extend(send_elsewhere(core, client, &mut state, item, sent));
         }
         farewell
     };
     if let Some(farewell) = farewell {
         farewell.tell(core, client, &gone);
+    }
+    let session = client.resource.outbox.session();
+    if session != 0 {
+        let journal = core.journal.clone();
+        client.pending.when_clear(move || journal.note(|batch| batch.gone(session)));
     }
     // A newer session of the same name begins only now: nothing of this one comes after it.
     client.resource.outbox.departed();
@@ -107,13 +112,13 @@ fn note_device(core: &Core, client: &Client, reason: CloseReason) {
 const SEEN_STEP_US: i64 = 60 * 60 * 1_000_000;
 
 /// A message goes to another resource or into the store, a request gets an error, the rest was for this session only.
-/// `stamp_us`: when it was sent to the client that does not have it.
+/// `sent`: it was sent to the client, under which number and when, but the client does not have it.
 pub(super) fn send_elsewhere(
     core: &Arc<Core>,
     client: &Client,
     state: &mut AccountState,
     item: Item,
-    stamp_us: Option<i64>,
+    sent: Option<(u32, i64)>,
 ) -> Option<(Parcel, StanzaError)> {
     let shared = matches!(item.receipt, Receipt::Copy(_) | Receipt::Unacked(_));
     let hold = match item.receipt {
@@ -134,8 +139,10 @@ pub(super) fn send_elsewhere(
     } else {
         (item.stanza, item.extra)
     };
+    // Until it is somewhere else it must not be forgotten here.
+    let hold = hold.or_else(|| sent.map(|(seq, _)| client.pending.hold_moved(seq)));
     let mut parcel = Parcel::new(stanza, hold);
-    (parcel.extra, parcel.received, parcel.stamp_us) = (extra, true, stamp_us);
+    (parcel.extra, parcel.received, parcel.stamp_us) = (extra, true, sent.map(|(_, at_us)| at_us));
     match parcel.stanza.kind() {
         Kind::Message => message::redeliver_locked(core, &client.account, state, parcel),
         Kind::Iq if !crate::router::unanswerable(&parcel.stanza) && is_a_clients(&parcel.stanza) => {

@@ -6,6 +6,7 @@ mod from_client;
 pub mod leave;
 mod login;
 pub mod negotiate;
+pub mod restart;
 pub mod session;
 mod stream_management;
 pub mod wire;

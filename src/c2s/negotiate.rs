@@ -9,6 +9,7 @@ use before_login::Known;
 
 use super::Door;
 use super::channel::{Channel, refused};
+use crate::account::Account;
 use crate::account::ack::Ack;
 use crate::account::resource::Client;
 use crate::clock;
@@ -16,6 +17,7 @@ use crate::close::CloseReason;
 use crate::core::Core;
 use crate::net::tls::CertStore;
 use crate::net::transport::TlsInfo;
+use crate::ops::devices;
 use crate::sasl::{ChannelBindings, Offer, OfferContext};
 use crate::xep::register;
 use std::net::IpAddr;
@@ -50,7 +52,7 @@ pub struct Negotiation<'a> {
     pub(super) attempts: usize,
     /// Somebody is filling in a registration form: that may take longer.
     patience: Arc<AtomicBool>,
-    pub(super) since_ms: u64,
+    since_ms: u64,
     /// XEP-0509: the version of what the client was offered.
     pub(super) config_version: Option<String>,
     /// XEP-0388 §4.8: a password was proved, and a task begun; there is no other authentication on this stream.
@@ -115,7 +117,7 @@ impl<'a> Negotiation<'a> {
         if account.id.is_some() && self.header_contradicts(&account.jid) {
             return Err(refused(StreamCondition::InvalidFrom));
         }
-        self.channel.say(&self.features_after_login(false));
+        self.channel.say(&self.features_after_login(false, false));
         self.bind(account, None).await
     }
 
@@ -169,6 +171,15 @@ impl<'a> Negotiation<'a> {
         }
         self.header = Some(header);
         Ok(())
+    }
+
+    /// Is the password still the one it logged in with, and was its device not revoked meanwhile?
+    pub(super) fn still_welcome(&self, account: &Account, device: Option<&str>) -> Result<(), CloseReason> {
+        if self.core.changed.since(account.jid.as_str(), self.since_ms) {
+            return Err(CloseReason::PasswordChanged);
+        }
+        let revoked = |device| self.core.changed.since(&devices::login_key(account, device), self.since_ms);
+        if device.is_some_and(revoked) { Err(CloseReason::Revoked) } else { Ok(()) }
     }
 
     fn offer(&self) -> Offer {

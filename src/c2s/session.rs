@@ -19,6 +19,7 @@ use crate::extension::BoxFuture;
 use crate::net::shaper::Shaper;
 use crate::outbox::Item;
 use crate::router::Progress;
+use crate::xep::client_state;
 use managed::Managed;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -338,6 +339,11 @@ impl Session {
             }
             Ok(TopLevel::Other(element)) if element.is("error", ns::STREAM) => Err(CloseReason::ClientFailed),
             Ok(TopLevel::Other(element)) if element.ns() == ns::SM => self.manage_stream(&element),
+            Ok(TopLevel::Other(element))
+                if element.ns() == ns::CSI && client_state::indicate(&self.core, &self.client, &element) =>
+            {
+                Ok(())
+            }
             Ok(TopLevel::Other(_)) => {
                 Err(CloseReason::Refused(StreamCondition::UnsupportedStanzaType, "neither message, presence nor iq"))
             }
@@ -372,6 +378,6 @@ mod tests {
     fn a_session_is_small() {
         assert!(size_of::<Session>() <= 640, "{} bytes", size_of::<Session>());
         assert!(size_of::<Item>() <= 88, "{} bytes", size_of::<Item>());
-        assert!(size_of::<crate::outbox::Outbox>() <= 136, "{} bytes", size_of::<crate::outbox::Outbox>());
+        assert!(size_of::<crate::outbox::Outbox>() <= 144, "{} bytes", size_of::<crate::outbox::Outbox>());
     }
 }

@@ -3,7 +3,7 @@
 use super::channel::Channel;
 use super::leave;
 use super::session::Ended;
-use crate::account::ack::{Ack, AckLimits, Resume, failed, write_request};
+use crate::account::ack::{Ack, AckLimits, Log, Resume, failed, write_request};
 use crate::account::resource::Client;
 use crate::account::resumable::{Resumable, Ticket};
 use crate::account::{Account, Replay};
@@ -11,36 +11,67 @@ use crate::clock;
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::extension::Arrival;
+use crate::journal::NewSession;
 use crate::outbox::{Item, Receipt};
 use crate::router::bounce::bounce;
+use crate::xep::client_state;
 use std::sync::Arc;
 use std::time::Duration;
 use xep_support::ns;
 use xep_support::stanza::error::Condition;
-use xep_support::stanza::{Kind, MessageType, Print};
+use xep_support::stanza::{Kind, MessageType};
 use xep_support::xml::Element;
 
 /// §3, §5: the client's wish and our limits.
 pub(super) fn enable(core: &Core, client: &Client, element: &Element) -> Ack {
-    let (kept_max, limits, location) = {
-        let config = core.config();
-        let l = &config.limits;
-        let location = &config.c2s.resume_location;
-        let location: Option<Box<str>> = (!location.is_empty()).then(|| location.as_str().into());
-        let request_every = u32::try_from(l.ack_request_stanzas_max).unwrap_or(u32::MAX).max(1);
-        let (stanzas_max, bytes_max) = (l.unacked_stanzas_max.max(1), l.unacked_bytes_max.max(1));
-        (l.resume_seconds_max, AckLimits { stanzas_max, bytes_max, request_every }, location)
-    };
+    let (kept_max, limits, location) = limits(core);
     // An anonymous user is somebody else at the next login.
     let may = !kept_max.is_zero() && client.account.id.is_some();
     let wanted = may && matches!(element.get_attr("resume"), Some("true" | "1"));
     let asked = element.get_attr("max").and_then(|m| m.parse().ok()).map(Duration::from_secs);
     let max = asked.unwrap_or(kept_max).min(kept_max);
     let resume = wanted.then(|| Resume { id: super::random_id().into(), location, max });
+    let session = resume.as_ref().map_or(0, |resume| note_enabled(core, client, resume));
     if let Some(resume) = &resume {
         core.resumable.insert(&resume.id, client.clone());
     }
-    Ack::new(resume, limits)
+    Ack::new(resume, limits, Log::new(core.journal.clone(), session, core.storage.archive_ids()))
+}
+
+/// How long a session is kept, how much of it, and where it is to be resumed.
+pub(super) fn limits(core: &Core) -> (Duration, AckLimits, Option<Box<str>>) {
+    let config = core.config();
+    let l = &config.limits;
+    let location = &config.c2s.resume_location;
+    let location = (!location.is_empty()).then(|| location.as_str().into());
+    let request_every = u32::try_from(l.ack_request_stanzas_max).unwrap_or(u32::MAX).max(1);
+    let (stanzas_max, bytes_max) = (l.unacked_stanzas_max.max(1), l.unacked_bytes_max.max(1));
+    (l.resume_seconds_max, AckLimits { stanzas_max, bytes_max, request_every }, location)
+}
+
+/// From now on the session survives a restart of the server: its number in the journal.
+fn note_enabled(core: &Core, client: &Client, resume: &Resume) -> u32 {
+    let (Some(account), resource) = (client.account.id, &client.resource) else { return 0 };
+    let session = core.journal.new_session();
+    core.journal.note(|batch| {
+        let new = NewSession {
+            account: account.0,
+            jid: resource.jid.as_str(),
+            id: &resume.id,
+            max_seconds: u32::try_from(resume.max.as_secs()).unwrap_or(u32::MAX),
+            since_us: resource.since_us,
+            peer: resource.peer,
+            encrypted: resource.encrypted,
+        };
+        batch.open(session, &new);
+    });
+    let mut state = client.account.lock();
+    resource.outbox.journaled_as(session);
+    client.pending.journaled_as(session);
+    if let Some(bound) = state.bound(resource) {
+        bound.note(&core.journal);
+    }
+    session
 }
 
 /// How long the old connection has for letting go of a session that is resumed.
@@ -130,6 +161,8 @@ pub(super) async fn resume(
         // Its wish came before we were there to hear it.
         client.resource.outbox.hand_over();
     }
+    ack.note_away(0);
+    ack.make_safe(ack.handled);
     let element = Element::new("resumed", ns::SM).attr("previd", id).attr("h", ack.handled.to_string());
     Ok(Ok(Resumed { client, ack, element, tail }))
 }
@@ -156,8 +189,7 @@ fn attach(core: &Arc<Core>, client: &Client, ack: &mut Ack) -> Option<Vec<u8>> {
     };
     let mut out = Vec::new();
     for item in ack.unacked() {
-        let extra = item.extra.as_deref().unwrap_or_default().as_bytes();
-        item.stanza.write(&mut out, &Print { to: item.to.as_ref(), xmlns: None, extra });
+        item.print(&mut out);
     }
     ack.reconnected();
     if ack.take_request(true, clock::monotonic_seconds()) {
@@ -190,7 +222,11 @@ pub(super) async fn connection_ended(
     let kept = ack.resume.as_ref().map(|r| (r.id.clone(), r.max));
     let lost = matches!(
         reason,
-        CloseReason::ConnectionLost | CloseReason::Dead | CloseReason::WriteStalled | CloseReason::Resumed
+        CloseReason::ConnectionLost
+            | CloseReason::Dead
+            | CloseReason::WriteStalled
+            | CloseReason::Resumed
+            | CloseReason::Shutdown
     );
     let session = kept.as_ref().and_then(|(id, _)| core.resumable.find(id)).filter(|_| lost);
     tracing::info!(reason = reason.name(), resumable = session.is_some(), "session ended");
@@ -203,6 +239,7 @@ pub(super) async fn connection_ended(
     };
     // No sender waits for this client to come back.
     ack.note_flushed();
+    ack.note_away(clock::now_micros());
     let ticket = detach(core, client, unwritten, ack, &session);
     if let Some(unfinished) = ended.unfinished.take() {
         // It was counted as handled.
@@ -227,6 +264,7 @@ fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>
         (bound.detached_ms, bound.away) = (Some(clock::monotonic_ms()), Some(session.clone()));
         let mut copies = Vec::new();
         let kept = client.resource.outbox.extract(|item| is_kept(client, item, &mut copies));
+        client_state::deactivate(core, &client.resource);
         let left: Vec<Item> = unwritten.into_iter().chain(kept).chain(copies).collect();
         let rows = page.is_some() || left.iter().any(|i| matches!(i.receipt, Receipt::Row(_)));
         if rows && matches!(state.offline.replay, Replay::Draining) {
@@ -244,8 +282,8 @@ fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>
                 Receipt::Copy(copies) => match copies.left_behind() {
                     Ok(hold) => item.receipt = hold.map_or(Receipt::None, Receipt::Hold),
                     // Others have it or will. This one gets it when it comes back.
-                    Err(share) => {
-                        item.receipt = Receipt::Unacked(share);
+                    Err(copies) => {
+                        item.receipt = Receipt::Copy(copies);
                         if let Some(bound) = state.bound(&client.resource) {
                             bound.misses(item);
                         }
@@ -284,6 +322,11 @@ fn is_kept(client: &Client, item: &mut Item, copies: &mut Vec<Item>) -> bool {
 }
 
 impl Detached {
+    /// A session whose counters were deposited, for at most so long.
+    pub(super) fn new(session: Arc<Resumable>, ticket: Ticket, id: Box<str>, max: Duration) -> Self {
+        Self { session, ticket, id, max }
+    }
+
     /// Until the client resumes, the time is up, or somebody ends the session.
     pub(super) async fn until_resumed_or_over(self, core: &Arc<Core>, client: &Client) {
         // First of all: is it somebody else's now? Then its outbox is, too.
@@ -294,8 +337,30 @@ impl Detached {
             reason = client.resource.outbox.closed() => reason,
         };
         let Some(ack) = self.session.take_back(&self.ticket) else { return };
+        if reason == CloseReason::Shutdown && core.journal.is_on() {
+            return suspend(client, ack).await;
+        }
         forget(core, client, &self.id, &ack);
         tracing::info!(reason = reason.name(), "session not resumed");
         leave::depart(core, client, reason, Vec::new(), Some(ack));
     }
+}
+
+/// How long a stop waits for what a client sent to be safe. If it takes longer, the client sends some of it again.
+const SUSPEND_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The server stops: the session goes on with the next process. What waits for its client counts as sent, and its presence
+/// stands.
+async fn suspend(client: &Client, mut ack: Box<Ack>) {
+    {
+        let _state = client.account.lock();
+        for item in client.resource.outbox.shut() {
+            ack.note_missed(item, clock::now_micros());
+        }
+    }
+    client.resource.outbox.departed();
+    if tokio::time::timeout(SUSPEND_PATIENCE, client.pending.cleared()).await.is_ok() {
+        ack.make_safe(ack.handled);
+    }
+    tracing::info!("session waits for the next start");
 }

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 pub use super::archive::Archive;
+pub use super::device::Device;
+pub use super::pubsub::Pubsub;
 pub use super::push::Push;
+pub use super::settings::Settings;
+pub use super::uploads::Upload;
 use crate::config::{CONFIG_FLAG, Overrides};
 
 const EXIT_CODES: &str = "\
@@ -50,52 +54,6 @@ pub struct Common {
     pub json: bool,
 }
 
-/// Settings by flag; each wins over its environment variable and over the file.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Settings")]
-pub struct Settings {
-    /// Domains to serve, separated by commas [env: MAGPIE_DOMAIN]
-    #[arg(long, value_name = "DOMAINS")]
-    pub domain: Option<String>,
-    /// Administrators' addresses, separated by commas [env: MAGPIE_ADMINS]
-    #[arg(long, value_name = "JIDS")]
-    pub admins: Option<String>,
-    /// STARTTLS listeners as address:port, separated by commas; empty: off [env: MAGPIE_C2S_LISTEN]
-    #[arg(long, value_name = "ADDRESSES")]
-    pub c2s_listen: Option<String>,
-    /// Direct TLS listeners as address:port, separated by commas; empty: off [env: MAGPIE_C2S_TLS_LISTEN]
-    #[arg(long, value_name = "ADDRESSES")]
-    pub c2s_tls_listen: Option<String>,
-    /// Who may make an account from a client: closed, invite or open [env: MAGPIE_REGISTRATION]
-    #[arg(long, value_name = "MODE")]
-    pub registration: Option<String>,
-    /// For tests: passwords without TLS on loopback listeners [env: MAGPIE_ALLOW_PLAINTEXT_AUTH]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
-    pub allow_plaintext_auth: Option<String>,
-    /// Log level, or a filter such as info,magpie::storage=debug [env: MAGPIE_LOG]
-    #[arg(long, value_name = "LEVEL")]
-    pub log: Option<String>,
-    /// What a log line looks like: human or json [env: MAGPIE_LOG_FORMAT]
-    #[arg(long, value_name = "FORMAT")]
-    pub log_format: Option<String>,
-}
-
-impl Settings {
-    fn flags(&self) -> Vec<(&'static str, String)> {
-        let all = [
-            ("--domain", &self.domain),
-            ("--admins", &self.admins),
-            ("--c2s-listen", &self.c2s_listen),
-            ("--c2s-tls-listen", &self.c2s_tls_listen),
-            ("--registration", &self.registration),
-            ("--allow-plaintext-auth", &self.allow_plaintext_auth),
-            ("--log", &self.log),
-            ("--log-format", &self.log_format),
-        ];
-        all.into_iter().filter_map(|(flag, value)| Some((flag, value.clone()?))).collect()
-    }
-}
-
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -128,9 +86,18 @@ pub enum Command {
     /// Archived messages
     #[command(subcommand)]
     Archive(Archive),
+    /// Nodes of publish-subscribe: avatars, bookmarks, keys, and those of the service
+    #[command(subcommand)]
+    Pubsub(Pubsub),
     /// Push services, which wake mobile clients
     #[command(subcommand)]
     Push(Push),
+    /// Clients that may log in to an account
+    #[command(subcommand)]
+    Device(Device),
+    /// Uploaded files
+    #[command(subcommand)]
+    Upload(Upload),
     /// Send a message to everybody who is online
     Announce(Announce),
     /// Copy the database to a file; the server may be running

@@ -3,8 +3,10 @@
 use super::args::{Command, Invite, Offline, Roster, Session, SubscriptionArg, User};
 use super::ask::{self, Given};
 use super::link::Link;
-use super::{Exit, print};
-use crate::admin::protocol::{Failure, FailureKind, OfArchive, Reply, Request, RosterChange, SubscriptionState};
+use super::{Exit, print, uploads};
+use crate::admin::protocol::{
+    Failure, FailureKind, NodeRow, OfArchive, OfNode, Reply, Request, RosterChange, SubscriptionState,
+};
 use crate::config::Config;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -92,7 +94,10 @@ fn request(command: &Command, shown: &mut Option<String>) -> Result<Request, Fai
             Request::OfflinePurge { jid: jid.clone(), older_than_days: *older_than_days }
         }
         Command::Archive(archive) => super::archive::request(archive)?,
+        Command::Pubsub(pubsub) => super::pubsub::request(pubsub)?,
         Command::Push(push) => super::push::request(push),
+        Command::Device(device) => super::device::request(device)?,
+        Command::Upload(upload) => uploads::request(upload)?,
         Command::Announce(announce) => Request::Announce { text: announce.text.clone(), domain: announce.to.clone() },
         Command::Backup(backup) => {
             // The server has a current directory of its own.
@@ -175,6 +180,10 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
                 let after = accounts.last().map(|row| row.jid.clone()).unwrap_or_default();
                 Request::OfflineList { jid: None, after }
             }
+            (Request::PubsubList { owner, .. }, Reply::Nodes { nodes, more: true }) => {
+                let last = |row: &NodeRow| OfNode { owner: row.owner.clone(), node: row.node.clone() };
+                Request::PubsubList { owner: owner.clone(), after: nodes.last().map(last).unwrap_or_default() }
+            }
             (Request::PushList { jid, .. }, Reply::Push { registrations, more: true }) => {
                 let after = registrations.last().map(|row| row.jid.clone()).unwrap_or_default();
                 Request::PushList { jid: jid.clone(), after }
@@ -183,6 +192,10 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
                 let after = messages.last().map_or(asked.after, |row| row.id);
                 Request::ArchiveExport(OfArchive { after, ..asked.clone() })
             }
+            (Request::Upload(asked), seen) => match uploads::next_page(asked, seen) {
+                Some(next) => next,
+                None => return Ok(reply),
+            },
             _ => return Ok(reply),
         };
         match (&mut reply, link.call(next).await?) {
@@ -194,8 +207,20 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
                 accounts.extend(page);
                 *more = further;
             }
+            (Reply::Nodes { nodes, more }, Reply::Nodes { nodes: page, more: further }) => {
+                nodes.extend(page);
+                *more = further;
+            }
             (Reply::Push { registrations, more }, Reply::Push { registrations: page, more: further }) => {
                 registrations.extend(page);
+                *more = further;
+            }
+            (Reply::UploadFiles { files, more }, Reply::UploadFiles { files: page, more: further }) => {
+                files.extend(page);
+                *more = further;
+            }
+            (Reply::UploadUsage { users, more }, Reply::UploadUsage { users: page, more: further }) => {
+                users.extend(page);
                 *more = further;
             }
             (Reply::Archived { messages, more }, Reply::Archived { messages: page, more: further }) => {
@@ -236,9 +261,17 @@ mod tests {
             "roster remove a@b c@d",
             "offline list",
             "offline purge a@b --older-than-days 30 -y",
+            "pubsub list",
+            "pubsub list pubsub.b",
+            "pubsub show a@b urn:x",
+            "pubsub delete a@b urn:x -y",
             "push list",
             "push list a@b",
             "push test a@b",
+            "upload usage",
+            "upload list a@b",
+            "upload delete f --yes",
+            "upload purge a@b --older-than-days 3 -y",
             "announce hello --to b",
             "backup f",
             "invite create --days 3 --uses 2",

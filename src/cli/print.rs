@@ -41,8 +41,18 @@ pub(super) fn text(reply: &Reply) -> String {
         Reply::Archive(row) => super::archive::shown(row),
         Reply::Archived { messages, .. } => super::archive::exported(messages),
         Reply::ArchivePurged { messages } => line(format!("{} deleted", count(*messages, "message"))),
+        Reply::Nodes { nodes, .. } => super::pubsub::listed(nodes),
+        Reply::Node(node) => super::pubsub::shown(node),
+        Reply::NodeDeleted(of) => line(format!("the node {} of {} is deleted", of.node, of.owner)),
         Reply::Push { registrations, .. } => super::push::listed(registrations),
         Reply::PushTested(answers) => super::push::tested(answers),
+        Reply::Devices(devices) => super::device::listed(devices),
+        Reply::DeviceRevoked(done) => super::device::revoked(done),
+        Reply::UploadFiles { files, .. } => super::uploads::listed(files),
+        Reply::UploadFile(file) => super::uploads::shown(file),
+        Reply::UploadDeleted { file } => line(format!("{file} deleted")),
+        Reply::UploadsPurged { files } => line(format!("{} deleted", count(*files, "file"))),
+        Reply::UploadUsage { users, .. } => super::uploads::usage(users),
         Reply::InviteCreated(invite) => invite_text(invite),
         Reply::Invites(invites) => invites_text(invites),
         Reply::InviteRevoked { code } => line(format!("{code} is of no use any more")),
@@ -68,7 +78,7 @@ pub(super) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     let mut value = number as f64;
     for unit in ["bytes", "KiB", "MiB"] {
         if value < 1024.0 {
@@ -95,7 +105,7 @@ fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
 }
 
 /// Names to the left, what is known to the right.
-fn sheet(lines: &[(&str, String)]) -> String {
+pub(super) fn sheet(lines: &[(&str, String)]) -> String {
     let clean = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
     let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     lines.iter().map(|(name, value)| format!("{name:<width$}  {}\n", clean(value))).collect()
@@ -113,6 +123,8 @@ fn status_text(s: &Status) -> String {
         ("domains", list(&s.domains)),
         ("STARTTLS", addresses(&s.listeners.starttls)),
         ("direct TLS", addresses(&s.listeners.direct_tls)),
+        ("HTTP", addresses(&s.listeners.http)),
+        ("HTTPS", addresses(&s.listeners.https)),
     ];
     lines.extend(s.certificates.iter().map(|c| ("certificate", certificate(c))));
     lines.extend([
@@ -145,6 +157,9 @@ fn status_text(s: &Status) -> String {
             ),
         ),
     ]);
+    if counted.archive_failed > 0 {
+        lines.push(("not archived", format!("{}: the disk refused", count(counted.archive_failed, "message"))));
+    }
     sheet(&lines)
 }
 
@@ -203,6 +218,7 @@ fn user_text(u: &UserDetails) -> String {
         ("created", u.created.clone()),
         ("last seen", seen),
         ("contacts", format!("{}, {} waiting for an answer", u.contacts, count(u.requests_pending as u64, "request"))),
+        ("blocks", count(u.blocked, "address")),
         ("offline", format!("{}, {}", count(u.offline_messages, "message"), bytes(u.offline_bytes))),
         (
             "stored",

@@ -115,6 +115,7 @@ fn reload(server: &Server) {
 
 fn ready_json(server: &Server) -> String {
     let domains: Vec<_> = server.core().hosts.iter().map(|host| host.jid.as_str()).collect();
+    let web = server.core().site.listening();
     let line = json!({
         "ready": true,
         "version": env!("CARGO_PKG_VERSION"),
@@ -122,6 +123,9 @@ fn ready_json(server: &Server) -> String {
         "domains": domains,
         "starttls": server.c2s_addrs(),
         "direct_tls": server.c2s_tls_addrs(),
+        "http": web.map(|web| &web.http),
+        "https": web.map(|web| &web.https),
+        "metrics": web.map(|web| &web.metrics),
         "data_dir": server.data_dir(),
         "development_ca": server.development_ca(),
     });
@@ -137,6 +141,11 @@ fn banner(server: &Server, accounts: u64, magpie: &str) -> String {
     let mut text = format!("Magpie {} is ready for {}\n\n", env!("CARGO_PKG_VERSION"), domains.join(", "));
     text += &listen("STARTTLS", server.c2s_addrs());
     text += &listen("direct TLS", server.c2s_tls_addrs());
+    if let Some(web) = server.core().site.listening() {
+        text += &listen("HTTPS", &web.https);
+        text += &listen("HTTP", &web.http);
+        text += &listen("metrics", &web.metrics);
+    }
     if let Some(ca) = server.development_ca() {
         text += &format!("  certificate     made for development: give clients {} to trust\n", ca.display());
     }

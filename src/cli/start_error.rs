@@ -32,7 +32,7 @@ fn help(error: &StartError, config: &Config) -> Option<String> {
                 let port = error.addr.port();
                 format!(
                     "another program has this port, perhaps another server: `ss -ltnp 'sport = :{port}'` shows which; \
-                     other ports: --c2s-listen, --c2s-tls-listen"
+                     other ports: --c2s-listen, --c2s-tls-listen, --http-listen, --http-tls-listen"
                 )
             }
             ErrorKind::PermissionDenied => "ports below 1024 take root or CAP_NET_BIND_SERVICE".to_owned(),

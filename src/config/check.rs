@@ -7,6 +7,7 @@ use super::{
     Access, Config, RegistrationMode,
     problem::{choices, nearest},
     reader::Reader,
+    web,
 };
 
 /// SASL mechanisms by the names `auth.mechanisms_disabled` knows.
@@ -31,6 +32,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     authentication(config, reader);
     external(config, reader);
     contact(config, reader);
+    web::check(config, reader);
     limits(config, reader);
     log(config, reader);
 }
@@ -99,7 +101,13 @@ fn admins(config: &Config, reader: &mut Reader<'_>) {
 
 fn listeners(config: &Config, reader: &mut Reader<'_>) {
     let c2s = &config.c2s;
-    let keys = [("c2s.listen", &c2s.listen), ("c2s.tls_listen", &c2s.tls_listen)];
+    let keys = [
+        ("c2s.listen", &c2s.listen),
+        ("c2s.tls_listen", &c2s.tls_listen),
+        ("http.listen", &config.http.listen),
+        ("http.tls_listen", &config.http.tls_listen),
+        ("metrics.listen", &config.metrics.listen),
+    ];
     let mut seen = Vec::new();
     for (key, addresses) in keys {
         for (at, address) in addresses.iter().enumerate() {
@@ -113,7 +121,7 @@ fn listeners(config: &Config, reader: &mut Reader<'_>) {
             }
         }
     }
-    if seen.is_empty() {
+    if c2s.listen.is_empty() && c2s.tls_listen.is_empty() {
         reader.warn("c2s.listen", None, "listen and tls_listen are both empty: no client can connect".into());
     }
     if c2s.allow_plaintext_auth && c2s.listen.iter().any(|address| config.plaintext_auth_at(*address)) {

@@ -202,6 +202,10 @@ fn every_variable_reaches_its_setting() {
         ("MAGPIE_C2S_LISTEN", ""),
         ("MAGPIE_C2S_TLS_LISTEN", "192.0.2.1:5223, [2001:db8::1]:5223"),
         ("MAGPIE_ALLOW_PLAINTEXT_AUTH", "1"),
+        ("MAGPIE_HTTP_LISTEN", "127.0.0.1:8080"),
+        ("MAGPIE_HTTP_TLS_LISTEN", ""),
+        ("MAGPIE_PUBLIC_URL", "https://web.a.example/"),
+        ("MAGPIE_METRICS_LISTEN", "127.0.0.1:9090"),
         ("MAGPIE_REGISTRATION", "invite"),
         ("MAGPIE_LOG", "debug"),
         ("MAGPIE_LOG_FORMAT", "json"),
@@ -214,6 +218,8 @@ fn every_variable_reaches_its_setting() {
     assert_eq!(by_env.data_dir, PathBuf::from("/var/lib/magpie"));
     assert_eq!(by_env.admins, ["romeo@a.example"]);
     assert!(by_env.c2s.listen.is_empty() && by_env.c2s.tls_listen.len() == 2 && by_env.c2s.allow_plaintext_auth);
+    assert_eq!((by_env.http.listen[0].port(), by_env.http.tls_listen.len()), (8080, 0));
+    assert_eq!((by_env.http.public_url.as_str(), by_env.metrics.listen.len()), ("https://web.a.example", 1));
     assert_eq!(by_env.registration.mode, RegistrationMode::Invite);
     assert_eq!((by_env.log.level.as_str(), by_env.log.format), ("debug", LogFormat::Json));
 }
@@ -241,9 +247,14 @@ fn listens_on_this_machine_only_until_a_domain_is_set() {
     let all = |config: &Config| {
         config.c2s.listen.iter().chain(&config.c2s.tls_listen).map(ToString::to_string).collect::<Vec<_>>()
     };
+    let web = |config: &Config| {
+        config.http.listen.iter().chain(&config.http.tls_listen).map(ToString::to_string).collect::<Vec<_>>()
+    };
     assert_eq!(all(&config("")), ["127.0.0.1:5222", "[::1]:5222", "127.0.0.1:5223", "[::1]:5223"]);
+    assert_eq!(web(&config("")), ["127.0.0.1:5280", "[::1]:5280", "127.0.0.1:5443", "[::1]:5443"]);
     let public = config("domain = \"Example.org\"");
     assert_eq!(all(&public), ["0.0.0.0:5222", "[::]:5222", "0.0.0.0:5223", "[::]:5223"]);
+    assert_eq!(web(&public), ["127.0.0.1:5280", "[::1]:5280", "0.0.0.0:5443", "[::]:5443"]);
     assert_eq!(public.domains, ["example.org"]);
 }
 
@@ -358,6 +369,7 @@ fn a_reload_tells_what_is_live() {
             "c2s.listen: [\"127.0.0.1:5222\", \"[::1]:5222\"] -> [\"0.0.0.0:5222\", \"[::]:5222\"] (needs a restart)",
             "c2s.tls_listen: [\"127.0.0.1:5223\", \"[::1]:5223\"] -> [\"0.0.0.0:5223\", \"[::]:5223\"] (needs a restart)",
             "registration.mode: \"closed\" -> \"open\"",
+            "http.tls_listen: [\"127.0.0.1:5443\", \"[::1]:5443\"] -> [\"0.0.0.0:5443\", \"[::]:5443\"] (needs a restart)",
             "limits.roster_items_max: 10 -> 20",
         ]
     );

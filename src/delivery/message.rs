@@ -20,7 +20,7 @@ use crate::account::{Account, AccountState, Parcel, Replay};
 use crate::core::Core;
 use crate::extension::{Arrival, Received};
 use crate::hold::Hold;
-use crate::outbox::{Copies, Item, Receipt};
+use crate::outbox::{Copies, Item};
 use crate::router::bounce::bounce;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -87,6 +87,19 @@ pub fn deliver_locked(
     state: &mut AccountState,
     mut parcel: Parcel,
 ) -> Option<(Parcel, StanzaError)> {
+    if !parcel.ours && parcel.stanza.from().is_some_and(|from| state.blocks(from)) {
+        // XEP-0191 §3.3.
+        return Some((parcel, unavailable()));
+    }
+    if parcel
+        .hold
+        .as_ref()
+        .and_then(Hold::effects)
+        .is_some_and(|e| e.stored || e.elsewhere || e.read || !e.reached.is_empty())
+    {
+        again(core, account, state, parcel);
+        return None;
+    }
     let plan = Plan::of(state, &parcel);
     let accepted = match receive(core, account, state, &mut parcel, &plan) {
         Ok(accepted) => accepted,
@@ -98,6 +111,41 @@ pub fn deliver_locked(
         accepted.into_iter().for_each(|act| act());
     }
     refused
+}
+
+/// A message that somebody has or has in hand already. When the server was killed its sender did not know, and sends it again
+/// (XEP-0198). What is missing is made up for: the archive, and those of several clients that were not given it yet.
+fn again(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, mut parcel: Parcel) {
+    let plan = Plan { verdict: Verdict::Reachable, reachable: true, behind: false };
+    if let Ok(accepted) = receive(core, account, state, &mut parcel, &plan) {
+        accepted.into_iter().for_each(|act| act());
+    }
+    let Some(known) = parcel.hold.as_ref().and_then(Hold::effects) else { return };
+    let to_all = parcel.stanza.to().is_some_and(|to| to.resource().is_none()) && ordered(parcel.stanza.message_type());
+    if known.stored || known.elsewhere || !to_all {
+        return;
+    }
+    let fate = known.fate.clone().unwrap_or_default();
+    if fate.is_moved() {
+        return;
+    }
+    if known.read {
+        fate.acknowledged();
+    }
+    let copies = Copies::beside(parcel.hold.clone(), &fate);
+    // Whoever came later asks the archive.
+    let left_out = |b: &&Bound| {
+        let session = b.resource.outbox.session();
+        b.priority >= 0 && core.journal.is_restored(session) && !known.reached.contains(&session)
+    };
+    for bound in state.available().filter(left_out) {
+        let item = Item { extra: parcel.extra.clone(), ..Item::copy(parcel.stanza.clone(), copies.clone()) };
+        if !bound.is_detached() {
+            let _ = bound.resource.outbox.push(item);
+        } else if !is_fleeting(&parcel.stanza) {
+            bound.misses(item);
+        }
+    }
 }
 
 /// Where a message is to go.
@@ -301,8 +349,7 @@ fn push_to_all(state: &AccountState, parcel: Parcel, copies: Option<Arc<Copies>>
     let copies = copies?;
     for bound in missing(state, &parcel) {
         // Its sender does not wait for it; if it never comes back, somebody else has it.
-        let receipt = Receipt::Unacked(copies.beyond());
-        bound.misses(Item { extra: parcel.extra.clone(), receipt, ..Item::plain(parcel.stanza.clone()) });
+        bound.misses(Item { extra: parcel.extra.clone(), ..Item::copy(parcel.stanza.clone(), copies.clone()) });
     }
     None
 }

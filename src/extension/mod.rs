@@ -10,7 +10,8 @@ use crate::pubsub::{NodeEvent, Owner};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use xep_support::jid::Jid;
+use xep_support::formats::rsm;
+use xep_support::jid::{BareJid, Jid};
 use xep_support::stanza::error::StanzaError;
 use xep_support::stanza::{IqType, Stanza};
 use xep_support::xml::Element;
@@ -181,6 +182,8 @@ pub struct DiscoAsk {
     pub node: Option<String>,
     /// Its items, rather than information.
     pub items: bool,
+    /// Which page of the items (XEP-0059).
+    pub page: rsm::Request,
 }
 
 /// Adds to what an account or service shows in service discovery: children for the answer. `None`: there is nothing of
@@ -204,6 +207,13 @@ pub enum Arrival<'a> {
 /// ([`AccountState::push`](crate::account::AccountState::push)); under its lock; must not wait.
 pub type ArrivedHook =
     Box<dyn Fn(&Arc<Core>, &Arc<Account>, &mut crate::account::AccountState, &Stanza, Arrival<'_>) + Send + Sync>;
+
+/// Stage Presence: available presence of a local client before it goes anywhere, to all or to somebody. May add XML, or
+/// take it out.
+pub type PresenceHook = Box<dyn Fn(&Core, &Client, &mut Stanza) + Send + Sync>;
+
+/// Stage Shown: a contact, the second one, was allowed to see the presence of an account and has been shown it.
+pub type ShownHook = Box<dyn Fn(&Arc<Core>, &Account, &BareJid) + Send + Sync>;
 
 /// Stage Broadcast: the available presence of a local client has gone to its contacts. It comes with the one before it,
 /// if the client was available already; nobody's lock is held.

@@ -4,6 +4,7 @@ use super::{
     About, Addressee, Arrival, ArrivedHook, BroadcastHook, DiscoHook, Extension, InlineHook, IqHandler, NodeHook,
     ReceiveHook, ResourceHook, SentHook, ServiceHook, SubmitHook, UndeliveredHook,
 };
+use super::{PresenceHook, ShownHook};
 use crate::account::resource::Client;
 use crate::account::{Account, AccountState};
 use crate::config::Config;
@@ -12,7 +13,7 @@ use crate::pubsub::NodeEvent;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use xep_support::formats::form::DataForm;
-use xep_support::jid::Jid;
+use xep_support::jid::{BareJid, Jid};
 use xep_support::stanza::{IqType, Stanza};
 
 /// An entry of a disco#info answer (XEP-0030 §3.1).
@@ -33,6 +34,8 @@ pub struct ServiceInfo {
     pub identities: Vec<Identity>,
     /// Its features.
     pub features: BTreeSet<&'static str>,
+    /// Is it there? Without a switch it always is.
+    pub on: Option<FeatureSwitch>,
 }
 
 /// A data form in the server's disco#info (XEP-0128), from the settings in force.
@@ -51,13 +54,17 @@ pub struct Registry {
     receive: Vec<ReceiveHook>,
     undelivered: Vec<UndeliveredHook>,
     arrived: Vec<ArrivedHook>,
+    presence: Vec<PresenceHook>,
     broadcast: Vec<BroadcastHook>,
+    shown: Vec<ShownHook>,
     available: Vec<ResourceHook>,
     unavailable: Vec<ResourceHook>,
     server_features: BTreeSet<&'static str>,
     server_features_if: Vec<(&'static str, FeatureSwitch)>,
     account_features: BTreeSet<&'static str>,
     account_features_if: Vec<(&'static str, FeatureSwitch)>,
+    registered_features: BTreeSet<&'static str>,
+    registered_identities: Vec<Identity>,
     server_identities: Vec<Identity>,
     account_identities: Vec<Identity>,
     info_forms: Vec<InfoForm>,
@@ -190,6 +197,16 @@ impl Registry {
         }
     }
 
+    /// Stage Presence.
+    pub fn run_presence(&self, core: &Core, client: &Client, presence: &mut Stanza) {
+        self.presence.iter().for_each(|hook| hook(core, client, presence));
+    }
+
+    /// Stage Shown.
+    pub fn run_shown(&self, core: &Arc<Core>, account: &Account, contact: &BareJid) {
+        self.shown.iter().for_each(|hook| hook(core, account, contact));
+    }
+
     /// Stage Broadcast.
     pub fn run_broadcast(&self, core: &Arc<Core>, client: &Client, before: Option<&Stanza>, presence: &Arc<Stanza>) {
         self.broadcast.iter().for_each(|hook| hook(core, client, before, presence));
@@ -210,9 +227,12 @@ impl Registry {
         switched_on(&self.server_features, &self.server_features_if, config)
     }
 
-    /// Features of an account's disco#info.
-    pub fn account_features(&self, config: &Config) -> impl Iterator<Item = &'static str> {
-        switched_on(&self.account_features, &self.account_features_if, config)
+    /// Features of an account's disco#info; some only of one that is kept when its sessions end.
+    pub fn account_features(&self, config: &Config, registered: bool) -> impl Iterator<Item = &'static str> {
+        let kept = self.registered_features.iter().filter(|_| registered).copied();
+        let all: BTreeSet<_> =
+            switched_on(&self.account_features, &self.account_features_if, config).chain(kept).collect();
+        all.into_iter()
     }
 
     /// Identities of the server.
@@ -220,9 +240,9 @@ impl Registry {
         &self.server_identities
     }
 
-    /// Identities of an account.
-    pub fn account_identities(&self) -> &[Identity] {
-        &self.account_identities
+    /// Identities of an account; some only of one that is kept when its sessions end.
+    pub fn account_identities(&self, registered: bool) -> impl Iterator<Item = &Identity> {
+        self.account_identities.iter().chain(self.registered_identities.iter().filter(move |_| registered))
     }
 
     /// Forms of the server's disco#info.
@@ -303,6 +323,12 @@ impl Declare<'_> {
         self
     }
 
+    /// The service is only shown while the settings have it.
+    pub fn service_if(&mut self, prefix: &'static str, on: FeatureSwitch) -> &mut Self {
+        self.registry.services.entry(prefix).or_default().on = Some(on);
+        self
+    }
+
     /// Takes part in stage Submit.
     pub fn submit(&mut self, hook: SubmitHook) -> &mut Self {
         self.registry.submit.push(hook);
@@ -330,6 +356,18 @@ impl Declare<'_> {
     /// Takes part in stage Arrived.
     pub fn arrived(&mut self, hook: ArrivedHook) -> &mut Self {
         self.registry.arrived.push(hook);
+        self
+    }
+
+    /// Takes part in stage Presence.
+    pub fn presence(&mut self, hook: PresenceHook) -> &mut Self {
+        self.registry.presence.push(hook);
+        self
+    }
+
+    /// Takes part in stage Shown.
+    pub fn shown(&mut self, hook: ShownHook) -> &mut Self {
+        self.registry.shown.push(hook);
         self
     }
 
@@ -372,6 +410,18 @@ impl Declare<'_> {
     /// A feature of every account's disco#info while the settings have it.
     pub fn account_feature_if(&mut self, feature: &'static str, on: FeatureSwitch) -> &mut Self {
         self.registry.account_features_if.push((feature, on));
+        self
+    }
+
+    /// A feature of every account that is kept when its sessions end.
+    pub fn registered_feature(&mut self, feature: &'static str) -> &mut Self {
+        self.registry.registered_features.insert(feature);
+        self
+    }
+
+    /// An identity of every such account.
+    pub fn registered_identity(&mut self, identity: Identity) -> &mut Self {
+        self.registry.registered_identities.push(identity);
         self
     }
 

@@ -12,7 +12,7 @@ use tracing::Instrument;
 /// Does work that changes rosters to its end, even if the session that wants it ends meanwhile: its connection may break,
 /// a newer session may take its resource over. Stopped half-way, the user's roster would say what the contact's does not.
 /// `None`: the work has panicked.
-fn to_the_end<T: Send + 'static>(
+pub fn to_the_end<T: Send + 'static>(
     core: &Core,
     work: impl Future<Output = T> + Send + 'static,
 ) -> impl Future<Output = Option<T>> + Send + 'static {

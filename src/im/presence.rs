@@ -1,6 +1,7 @@
 //! Presence (RFC 6121 §4): initial, changed and final presence, probes, directed presence, and who may see any of it.
 
 use super::subscription;
+use crate::account::blocking::{self, BlockList};
 use crate::account::resource::{Bound, Client, Resource};
 use crate::account::{Account, AccountState};
 use crate::core::Core;
@@ -32,6 +33,9 @@ pub fn from_client(core: &Arc<Core>, client: &Client, mut stanza: Stanza) -> Pro
         };
     }
     stanza.set_from(client.jid().as_jid().clone());
+    if kind == Available {
+        core.registry.run_presence(core, client, &mut stanza);
+    }
     match (kind, stanza.to().is_some()) {
         (Available, false) => available(core, client, stanza),
         (Unavailable, false) => {
@@ -78,17 +82,22 @@ fn available(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progress {
     let presence = Arc::new(stanza);
     let mut contacts = Contacts::new();
     let mut requests: Vec<Arc<str>> = Vec::new();
-    let (before, newly_reachable) = {
+    let (before, newly_reachable, blocked) = {
         let mut state = client.account.lock();
         let Some(bound) = state.bound(&client.resource) else { return Progress::Done };
         let before = bound.presence.replace(presence.clone());
         let initial = before.is_none();
         let newly_reachable = priority >= 0 && (initial || bound.priority < 0);
         bound.priority = priority;
+        bound.note(&core.journal);
         if newly_reachable {
             state.offline.claim();
         }
+        let blocked = state.blocked.clone();
         for (jid, contact) in &state.roster.items {
+            if blocked.as_ref().is_some_and(|list| list.forbids(jid)) {
+                continue;
+            }
             let s = contact.subscription;
             let visit = Visit { notify: s.from, probe: s.to && initial };
             if visit.notify || visit.probe {
@@ -99,13 +108,13 @@ fn available(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progress {
             }
         }
         own_resources(&state, client, &presence, initial);
-        (before, newly_reachable)
+        (before, newly_reachable, blocked)
     };
     let outbox = &client.resource.outbox;
     let visits = contacts.len();
     for (contact, what) in contacts {
         let answer = |item: Item| drop(outbox.push(item));
-        visit(core, &contact, &client.account.jid, &presence, what, answer, client.jid().as_jid());
+        visit(core, &contact, blocked.as_deref(), &presence, what, answer, client.jid().as_jid());
     }
     if before.is_none() {
         repeat_requests(client, requests);
@@ -142,7 +151,7 @@ fn repeat_requests(client: &Client, requests: Vec<Arc<str>>) {
 
 /// §4.5: the client says it is going. Was it available?
 pub fn unavailable(core: &Arc<Core>, client: &Client, presence: &Arc<Stanza>) -> bool {
-    let farewell = Farewell::take(&mut client.account.lock(), client, presence);
+    let farewell = Farewell::take(core, &mut client.account.lock(), client, presence);
     let Some(farewell) = farewell else { return false };
     let was_available = farewell.was_available;
     farewell.tell(core, client, presence);
@@ -154,32 +163,35 @@ pub struct Farewell {
     was_available: bool,
     contacts: Contacts,
     directed: BTreeSet<Jid>,
+    blocked: Option<Arc<BlockList>>,
 }
 
 impl Farewell {
     /// Takes the resource's presence away and tells the user's other resources. `None`: it is not bound.
-    pub fn take(state: &mut AccountState, client: &Client, presence: &Arc<Stanza>) -> Option<Self> {
+    pub fn take(core: &Core, state: &mut AccountState, client: &Client, presence: &Arc<Stanza>) -> Option<Self> {
         let bound = state.bound(&client.resource)?;
         let was_available = bound.presence.take().is_some();
         bound.priority = 0;
         bound.interest = None;
+        bound.note(&core.journal);
         let directed = std::mem::take(&mut bound.directed);
         let mut contacts = Contacts::new();
         if was_available {
             let notify = Visit { notify: true, probe: false };
-            contacts.extend(state.roster.subscribers().map(|jid| (jid.clone(), notify)));
+            let subscribers = state.roster.subscribers().filter(|jid| !state.blocks(jid));
+            contacts.extend(subscribers.map(|jid| (jid.clone(), notify)));
             for other in state.available() {
                 let to = other.resource.jid.as_jid().clone();
                 let _ = other.resource.outbox.push(Item::addressed(presence.clone(), to));
             }
         }
-        Some(Self { was_available, contacts, directed })
+        Some(Self { was_available, contacts, directed, blocked: state.blocked.clone() })
     }
 
     /// Tells everybody else. Without any account's lock.
     pub fn tell(self, core: &Arc<Core>, client: &Client, presence: &Arc<Stanza>) {
         for (contact, what) in self.contacts {
-            visit(core, &contact, &client.account.jid, presence, what, drop, client.jid().as_jid());
+            visit(core, &contact, self.blocked.as_deref(), presence, what, drop, client.jid().as_jid());
         }
         leave_directed(core, &self.directed, presence);
         if self.was_available {
@@ -189,7 +201,7 @@ impl Farewell {
 }
 
 /// §4.6.3: whoever got directed presence learns that it is over.
-fn leave_directed(core: &Core, directed: &BTreeSet<Jid>, presence: &Arc<Stanza>) {
+pub fn leave_directed<'a>(core: &Core, directed: impl IntoIterator<Item = &'a Jid>, presence: &Arc<Stanza>) {
     for to in directed {
         deliver_to(core, presence, to);
     }
@@ -198,6 +210,9 @@ fn leave_directed(core: &Core, directed: &BTreeSet<Jid>, presence: &Arc<Stanza>)
 /// §4.6: presence for one entity, with or without a subscription.
 fn directed(core: &Arc<Core>, client: &Client, kind: PresenceType, stanza: Stanza) -> Progress {
     let Some(to) = stanza.to().cloned() else { return Progress::Done };
+    if client.account.lock().blocks(&to) {
+        return refuse(client, &stanza, blocking::refusal());
+    }
     if core.hosts.place(&to) == Place::Account {
         let mut state = client.account.lock();
         let subscriber = state.roster.subscription(to.bare_str()).from;
@@ -221,6 +236,9 @@ fn directed(core: &Arc<Core>, client: &Client, kind: PresenceType, stanza: Stanz
 /// §4.3: a probe the client sent by itself. Who is not subscribed learns `unsubscribed`, whoever is asked about.
 fn probe(core: &Arc<Core>, client: &Client, stanza: &Stanza) -> Progress {
     let Some(to) = stanza.to().cloned() else { return Progress::Done };
+    if client.account.lock().blocks(&to) {
+        return refuse(client, stanza, blocking::refusal());
+    }
     if core.hosts.place(&to) != Place::Account {
         return refuse(client, stanza, StanzaError::new(Condition::ServiceUnavailable));
     }
@@ -242,6 +260,10 @@ fn probe_answer(client: &Client, contact: Option<&Account>, to: &Jid) -> Vec<Ite
     let reply = |kind| vec![Item::plain(Arc::new(Stanza::presence(kind, Some(about.as_jid()), Some(asker))))];
     let Some(contact) = contact else { return reply(PresenceType::Unsubscribed) };
     let state = contact.lock();
+    if state.blocks(asker) {
+        // XEP-0191 §3.3: no answer at all.
+        return Vec::new();
+    }
     if contact.jid != client.account.jid && !state.roster.subscription(client.account.jid.as_str()).from {
         return reply(PresenceType::Unsubscribed);
     }
@@ -254,25 +276,81 @@ fn probe_answer(client: &Client, contact: Option<&Account>, to: &Jid) -> Vec<Ite
     if seen.is_empty() { reply(PresenceType::Unavailable) } else { seen }
 }
 
-/// Shows a new subscriber the user's current presence (§3.1.5).
-pub fn show(core: &Core, account: &Account, contact: &BareJid) {
-    notify(core, account, contact, |bound| bound.presence.clone());
+/// Shows a new subscriber the user's current presence (§3.1.5), or a resource of one.
+pub fn show(core: &Arc<Core>, account: &Account, contact: &Jid) {
+    let list = account.lock().blocked.clone();
+    notify(core, account, contact, list.as_deref(), |bound| bound.presence.clone());
+    core.registry.run_shown(core, account, &contact.bare());
+}
+
+/// Broadcasts the presence of every available resource of an account anew, as `change` has made it. What it leaves as it
+/// was is not broadcast.
+pub fn renew(core: &Arc<Core>, account: &Account, change: impl Fn(&Bound, &mut Stanza)) {
+    let resources: SmallVec<[Arc<Resource>; 4]> = account.lock().available().map(|b| b.resource.clone()).collect();
+    for resource in resources {
+        let (presence, contacts, blocked) = {
+            let mut state = account.lock();
+            let Some(bound) = state.bound(&resource) else { continue };
+            let Some(before) = &bound.presence else { continue };
+            let mut presence = (**before).clone();
+            change(bound, &mut presence);
+            if presence.inner() == before.inner() {
+                continue;
+            }
+            let presence = Arc::new(presence);
+            bound.presence = Some(presence.clone());
+            for other in state.available() {
+                let to = other.resource.jid.as_jid().clone();
+                let _ = other.resource.outbox.push(Item::addressed(presence.clone(), to));
+            }
+            let notify = Visit { notify: true, probe: false };
+            let contacts: Contacts = state.roster.subscribers().map(|jid| (jid.clone(), notify)).collect();
+            (presence, contacts, state.blocked.clone())
+        };
+        for (contact, what) in contacts {
+            visit(core, &contact, blocked.as_deref(), &presence, what, drop, resource.jid.as_jid());
+        }
+    }
 }
 
 /// Tells a former subscriber that every resource is unavailable (§3.2.2, §3.3.3).
-pub fn withdraw(core: &Core, account: &Account, contact: &BareJid) {
-    let gone = |b: &Bound| Stanza::presence(PresenceType::Unavailable, Some(b.resource.jid.as_jid()), None);
-    notify(core, account, contact, |bound| Some(Arc::new(gone(bound))));
+pub fn withdraw(core: &Core, account: &Account, contact: &Jid) {
+    let list = account.lock().blocked.clone();
+    notify(core, account, contact, list.as_deref(), |b| Some(Arc::new(gone(b.resource.jid.as_jid()))));
 }
 
-/// Tells every available resource of a local contact something about every available resource of the user. The caller
-/// knows that the contact may or must see it. Told under the user's lock: presence that changes meanwhile comes after it.
-fn notify(core: &Core, account: &Account, contact: &BareJid, what: impl Fn(&Bound) -> Option<Arc<Stanza>>) {
-    let Some(theirs) = core.accounts.find(contact.as_str()) else { return };
-    let told: SmallVec<[Arc<Resource>; 4]> = theirs.lock().available().map(|b| b.resource.clone()).collect();
-    for presence in account.lock().available().filter_map(what) {
+/// The same for one who has just been blocked (XEP-0191 §3.3).
+pub fn hide(core: &Core, account: &Account, contact: &Jid) {
+    notify(core, account, contact, None, |b| Some(Arc::new(gone(b.resource.jid.as_jid()))));
+}
+
+/// Unavailable presence of a resource.
+pub fn gone(resource: &Jid) -> Stanza {
+    Stanza::presence(PresenceType::Unavailable, Some(resource), None)
+}
+
+/// Tells every available resource of a local contact, or the one it is about, something about every available resource of
+/// the user. The caller knows that the contact may or must see it; whom the user blocks is on the list, and whom the
+/// contact blocks is not heard of. Told under the user's lock: presence that changes meanwhile comes after it.
+fn notify(
+    core: &Core,
+    account: &Account,
+    contact: &Jid,
+    blocked: Option<&BlockList>,
+    what: impl Fn(&Bound) -> Option<Arc<Stanza>>,
+) {
+    let Some(theirs) = core.accounts.find(contact.bare_str()) else { return };
+    let (told, blocked_by) = {
+        let state = theirs.lock();
+        let jid = |b: &Bound| b.resource.jid.as_jid().clone();
+        let meant = state.available().filter(|b| contact.resource().is_none() || jid(b) == *contact);
+        let free = meant.filter(|b| blocked.is_none_or(|list| !list.forbids(b.resource.jid.as_jid())));
+        (free.map(|b| b.resource.clone()).collect::<SmallVec<[Arc<Resource>; 4]>>(), state.blocked.clone())
+    };
+    let heard = |b: &&Bound| blocked_by.as_ref().is_none_or(|list| !list.forbids(b.resource.jid.as_jid()));
+    for presence in account.lock().available().filter(heard).filter_map(what) {
         for resource in &told {
-            let _ = resource.outbox.push(Item::addressed(presence.clone(), contact.as_jid().clone()));
+            let _ = resource.outbox.push(Item::addressed(presence.clone(), contact.clone()));
         }
     }
 }

@@ -49,6 +49,7 @@ fn get(call: IqCall<'_>) -> Answer {
     });
     if let Some(bound) = state.bound(&call.client.resource) {
         bound.interested = true;
+        bound.note(&call.core.journal);
     }
     call.client.send(Stanza::iq_result(call.request, query));
     Answer::Sent

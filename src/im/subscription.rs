@@ -6,7 +6,7 @@
 use super::roster::Change;
 use super::{presence, to_the_end, transitions};
 use crate::account::resource::Client;
-use crate::account::{Account, AccountState};
+use crate::account::{Account, AccountState, blocking};
 use crate::core::Core;
 use crate::hosts::Place;
 use crate::outbox::Item;
@@ -26,6 +26,10 @@ pub fn from_client(core: &Arc<Core>, client: &Client, kind: PresenceType, mut st
     stanza.set_to(Some(contact.as_jid().clone()));
     if contact == client.account.jid {
         // A user is subscribed to itself anyway (§4.2.2).
+        return Progress::Done;
+    }
+    if client.account.lock().blocks(contact.as_jid()) {
+        refuse(client, &stanza, blocking::refusal());
         return Progress::Done;
     }
     let refusal = match core.hosts.place(contact.as_jid()) {
@@ -130,8 +134,13 @@ async fn inbound(
 ) -> Result<(), crate::storage::Error> {
     let Some(account) = router::load(core, to).await? else { return Ok(()) };
     let turn = account.roster_turn().await;
-    let (change, step, before) = {
+    let (change, step, before, blocked) = {
         let mut state = account.lock();
+        let blocked = state.blocks(from);
+        if blocked && asks(kind) {
+            // XEP-0191 §3.3. What ends a subscription does so all the same, or the rosters would disagree for ever.
+            return Ok(());
+        }
         let entry = state.roster.items.get(from).cloned();
         let before = entry.as_ref().map(|c| c.subscription).unwrap_or_default();
         let step = transitions::inbound(kind, before);
@@ -148,10 +157,10 @@ async fn inbound(
             after.request = None;
         }
         after.subscription = step.state;
-        (Change::apply(core, &account, &mut state, from, after), step, before)
+        (Change::apply(core, &account, &mut state, from, after), step, before, blocked)
     };
     let show = |state: &AccountState| {
-        if step.deliver {
+        if step.deliver && !blocked {
             show_stanza(state, kind, stanza);
         }
     };

@@ -111,6 +111,7 @@ pub struct CertEntry {
     facts: Facts,
     start_tls: Arc<ServerConfig>,
     direct_tls: Arc<ServerConfig>,
+    https: Arc<ServerConfig>,
 }
 
 /// What the end-entity certificate says.
@@ -164,7 +165,8 @@ impl CertEntry {
             chain,
             facts,
             start_tls: tls::server_config(certified.clone(), Purpose::StartTls)?,
-            direct_tls: tls::server_config(certified, Purpose::DirectTls)?,
+            direct_tls: tls::server_config(certified.clone(), Purpose::DirectTls)?,
+            https: tls::server_config(certified, Purpose::Https)?,
         })
     }
 
@@ -230,6 +232,7 @@ impl CertEntry {
         match purpose {
             Purpose::StartTls => self.start_tls.clone(),
             Purpose::DirectTls => self.direct_tls.clone(),
+            Purpose::Https => self.https.clone(),
         }
     }
 

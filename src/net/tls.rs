@@ -28,6 +28,9 @@ use super::{
 /// The ALPN name of a client stream over direct TLS (XEP-0368 §4).
 pub const ALPN_CLIENT: &[u8] = b"xmpp-client";
 
+/// The ALPN names of HTTP/2 and HTTP/1.1 (RFC 9113 §3.2, RFC 7301 §6), the better one first.
+pub const ALPN_HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
 /// What a handshake is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -36,6 +39,8 @@ pub enum Purpose {
     /// From the first byte (XEP-0368): a client that offers ALPN must offer `xmpp-client`, one that offers none is let
     /// in.
     DirectTls,
+    /// HTTP over TLS: a client that offers ALPN must offer HTTP, one that offers none is taken to speak HTTP/1.1.
+    Https,
 }
 
 /// Where a certificate is and for whom.
@@ -203,9 +208,11 @@ pub(crate) fn server_config(key: Arc<CertifiedKey>, purpose: Purpose) -> Result<
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
-    if purpose == Purpose::DirectTls {
-        config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
-    }
+    config.alpn_protocols = match purpose {
+        Purpose::StartTls => Vec::new(),
+        Purpose::DirectTls => vec![ALPN_CLIENT.to_vec()],
+        Purpose::Https => ALPN_HTTP.map(<[u8]>::to_vec).to_vec(),
+    };
     // RFC 9266 §2: `tls-exporter` is a channel binding in TLS 1.2 only with extended master secret (RFC 7627), and the
     // library does not tell whether a connection has it. RFC 9325 §3.5 asks for it anyway.
     config.require_ems = true;

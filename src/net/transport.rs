@@ -120,6 +120,12 @@ impl Transport {
         Box::pin(handshake(stream, certs, None, Purpose::DirectTls)).await
     }
 
+    /// TLS for HTTP. The time limit is the caller's.
+    pub async fn accept_https(stream: TcpStream, certs: &CertStore) -> Result<(Self, TlsInfo), TlsError> {
+        let _ = stream.set_nodelay(true);
+        Box::pin(handshake(stream, certs, None, Purpose::Https)).await
+    }
+
     /// STARTTLS (RFC 6120 §5.4.3.3), once `<proceed/>` has been written and flushed. The time limit is the caller's.
     ///
     /// `to` is the domain of the stream header; it chooses the certificate if the client sends no SNI we know.

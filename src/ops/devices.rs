@@ -2,7 +2,7 @@
 
 use super::OpError;
 use crate::account::Account;
-use crate::account::resource::Bound;
+use crate::account::resource::{Bound, Resource};
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::storage::{AccountId, DeviceRow};
@@ -38,6 +38,8 @@ pub struct Revocation {
     pub sessions: usize,
     /// It knows the password: only another one keeps it out.
     pub password: bool,
+    /// The session that asked is one of them, and was left for the caller to end.
+    pub own: bool,
 }
 
 /// Ids of sessions without a device begin so; those of devices have letters and digits only.
@@ -109,29 +111,40 @@ fn session_id(bound: &Bound) -> String {
 }
 
 /// Takes access away, as far as that is possible: tokens end, and so do sessions. [`OpError::NotFound`] if there is nothing
-/// of that name.
-pub async fn revoke(core: &Core, account: &Account, id: AccountId, device: &str) -> Result<Revocation, OpError> {
+/// of that name. The session that asked has to be answered first, and is then closed by the caller.
+pub async fn revoke(
+    core: &Core,
+    account: &Account,
+    id: AccountId,
+    device: &str,
+    asking: Option<&Resource>,
+) -> Result<Revocation, OpError> {
     let row = match device.starts_with(SESSION_PREFIX) {
         true => None,
         false => core.storage.device_revoke(id, device).await.map_err(OpError::Storage)?,
-    };
-    // A login of this device that has just begun does not come through either.
-    core.changed.note(&login_key(account, device));
-    let mut revocation = match row {
-        Some(storage::Revoked { tokens, password }) => Revocation { tokens, sessions: 0, password },
-        None => Revocation { tokens: 0, sessions: 0, password: false },
     };
     let ended = |bound: &&Bound| match bound.resource.device() {
         Some(own) => own == device,
         None => session_id(bound) == device,
     };
+    // Names that somebody made up are not remembered.
+    if row.is_none() && !account.lock().resources.iter().any(|bound| ended(&bound)) {
+        return Err(OpError::NotFound);
+    }
+    // A login of this device that has just begun does not come through either.
+    core.changed.note(&login_key(account, device));
+    let mut revocation = match row {
+        Some(storage::Revoked { tokens, password }) => Revocation { tokens, sessions: 0, password, own: false },
+        None => Revocation { tokens: 0, sessions: 0, password: false, own: false },
+    };
     for bound in account.lock().resources.iter().filter(ended) {
-        bound.resource.outbox.close(CloseReason::Revoked);
+        if asking.is_some_and(|asking| std::ptr::eq(asking, &*bound.resource)) {
+            revocation.own = true;
+        } else {
+            bound.resource.outbox.close(CloseReason::Revoked);
+        }
         revocation.sessions += 1;
         revocation.password |= bound.resource.agent.get().is_none_or(|agent| !agent.by_token);
-    }
-    if row.is_none() && revocation.sessions == 0 {
-        return Err(OpError::NotFound);
     }
     tracing::info!(account = %account.jid, device, tokens = revocation.tokens, "access of a device revoked");
     Ok(revocation)

@@ -2,6 +2,7 @@
 //! done with them is in `xep::pubsub`.
 
 mod config;
+mod defaults;
 mod fields;
 mod node;
 mod nodes;

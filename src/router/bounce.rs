@@ -21,6 +21,7 @@ pub fn bounce(core: &Arc<Core>, parcel: &Parcel, error: StanzaError) {
         reason = error.condition.as_str(),
         "bounced"
     );
+    core.counters.stanza_error(error.condition);
     if let Some(reply) = stanza.error_reply(&error) {
         deliver_reply(core, parcel, reply);
     }
@@ -29,6 +30,7 @@ pub fn bounce(core: &Arc<Core>, parcel: &Parcel, error: StanzaError) {
 fn deliver_reply(core: &Arc<Core>, parcel: &Parcel, reply: xep_support::stanza::Stanza) {
     // The sender's own acknowledgement waits until the error has reached it.
     let mut reply = Parcel::new(Arc::new(reply), parcel.hold.clone());
+    reply.ours = true;
     // XEP-0280 §6.1: who has no copy of the message gets none of the error.
     reply.uncopied = parcel.uncopied || !carbons::is_eligible(&parcel.stanza, Way::Sent);
     if reply.stanza.kind() == Kind::Presence {

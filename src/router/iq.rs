@@ -2,8 +2,10 @@
 //! exactly one answer.
 
 use super::Progress;
+use super::bounce::storage_error;
 use super::route;
 use crate::account::Parcel;
+use crate::account::blocking;
 use crate::account::resource::Client;
 use crate::core::Core;
 use crate::extension::registry::IqFound;
@@ -19,10 +21,15 @@ pub fn from_client(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progres
     let kind = match check(&stanza) {
         Ok(kind) => kind,
         Err(condition) => {
-            refuse(client, &stanza, StanzaError::new(condition));
+            refuse(core, client, &stanza, StanzaError::new(condition));
             return Progress::Done;
         }
     };
+    if stanza.to().is_some_and(|to| client.account.lock().blocks(to)) {
+        // XEP-0191 §3.3; an answer is dropped.
+        refuse(core, client, &stanza, blocking::refusal());
+        return Progress::Done;
+    }
     let stanza = Arc::new(stanza);
     let Some(addressee) = addressee(core, client, &stanza) else {
         route(core, Parcel::new(stanza, Some(client.pending.hold())));
@@ -33,13 +40,21 @@ pub fn from_client(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progres
         core.requests.answered(stanza);
         return Progress::Done;
     }
-    if client.pending.is_clear() {
+    let asked = stanza.to().filter(|_| addressee == Addressee::OtherAccount).map(|to| to.bare());
+    let is_loaded = asked.as_ref().is_none_or(|asked| core.accounts.find(asked.as_str()).is_some());
+    if client.pending.is_clear() && is_loaded {
         return answer(core, client, kind, addressee, stanza);
     }
     // The answer acknowledges what the client sent before: that must be safe first.
     let (core, client) = (core.clone(), client.clone());
     Progress::Wait(Box::pin(async move {
         client.pending.cleared().await;
+        // Whoever is asked may have blocked who asks.
+        if let Some(asked) = asked
+            && let Err(error) = super::load(&core, &asked).await
+        {
+            return refuse(&core, &client, &stanza, storage_error(&error));
+        }
         if let Progress::Wait(rest) = answer(&core, &client, kind, addressee, stanza) {
             rest.await;
         }
@@ -74,44 +89,48 @@ fn addressee(core: &Core, client: &Client, stanza: &Stanza) -> Option<Addressee>
 }
 
 fn answer(core: &Arc<Core>, client: &Client, kind: IqType, addressee: Addressee, request: Arc<Stanza>) -> Progress {
+    if addressee == Addressee::OtherAccount && request.to().is_some_and(|to| super::is_blocked(core, &request, to)) {
+        return finish(core, client, &request, Err(StanzaError::new(Condition::ServiceUnavailable)));
+    }
     let found = match request.children().next() {
         Some(child) => core.registry.iq(addressee, kind, child.name(), child.ns()),
         None => IqFound::Nobody,
     };
     let handler = match found {
         IqFound::Handler(handler) => handler,
-        IqFound::WrongType => return finish(client, &request, Err(StanzaError::new(Condition::NotAllowed))),
-        IqFound::Nobody => return finish(client, &request, Err(StanzaError::new(Condition::ServiceUnavailable))),
+        IqFound::WrongType => return finish(core, client, &request, Err(StanzaError::new(Condition::NotAllowed))),
+        IqFound::Nobody => return finish(core, client, &request, Err(StanzaError::new(Condition::ServiceUnavailable))),
     };
     let Some(payload) = request.payload() else {
-        return finish(client, &request, Err(StanzaError::new(Condition::BadRequest)));
+        return finish(core, client, &request, Err(StanzaError::new(Condition::BadRequest)));
     };
     let own: &Jid = client.account.jid.as_jid();
     let to = request.to().unwrap_or(own);
     match handler(IqCall { core, client, kind, addressee, to, payload, request: &request }) {
-        Answer::Now(result) => finish(client, &request, result),
+        Answer::Now(result) => finish(core, client, &request, result),
         Answer::Sent => Progress::Done,
         Answer::SentLater(future) => Progress::Wait(future),
         Answer::Later(future) => {
-            let client = client.clone();
+            let (core, client) = (core.clone(), client.clone());
             Progress::Wait(Box::pin(async move {
                 let result = future.await;
-                finish(&client, &request, result);
+                finish(&core, &client, &request, result);
             }))
         }
     }
 }
 
-fn finish(client: &Client, request: &Stanza, result: IqResult) -> Progress {
+fn finish(core: &Core, client: &Client, request: &Stanza, result: IqResult) -> Progress {
     match result {
         Ok(payload) => client.send(Stanza::iq_result(request, payload)),
-        Err(error) => refuse(client, request, error),
+        Err(error) => refuse(core, client, request, error),
     }
     Progress::Done
 }
 
-fn refuse(client: &Client, request: &Stanza, error: StanzaError) {
+fn refuse(core: &Core, client: &Client, request: &Stanza, error: StanzaError) {
     tracing::debug!(id = request.id().as_deref(), reason = error.condition.as_str(), "request refused");
+    core.counters.stanza_error(error.condition);
     if let Some(reply) = request.error_reply(&error) {
         client.send(reply);
     }

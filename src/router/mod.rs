@@ -69,6 +69,10 @@ fn message_to_account(core: &Arc<Core>, parcel: Parcel) {
 /// RFC 6121 §8.5.3.1, §8.5.3.2.3: an IQ stanza for a full JID goes to that resource or nowhere.
 fn iq_to_resource(core: &Arc<Core>, parcel: Parcel) {
     let Some(to) = parcel.stanza.to() else { return };
+    if !parcel.ours && is_blocked(core, &parcel.stanza, to) {
+        // XEP-0191 §3.3; an answer is dropped.
+        return bounce::bounce(core, &parcel, StanzaError::new(Condition::ServiceUnavailable));
+    }
     if !may_ask(core, &parcel.stanza, to) {
         return bounce::bounce(core, &parcel, StanzaError::new(Condition::Forbidden));
     }
@@ -82,6 +86,12 @@ fn iq_to_resource(core: &Arc<Core>, parcel: Parcel) {
     if !delivered {
         bounce::bounce(core, &parcel, StanzaError::new(Condition::ServiceUnavailable));
     }
+}
+
+/// Has the account it is for blocked its sender? One that is not in memory has no resources either.
+fn is_blocked(core: &Core, stanza: &Stanza, to: &Jid) -> bool {
+    let Some(from) = stanza.from() else { return false };
+    core.accounts.find(to.bare_str()).is_some_and(|account| account.lock().blocks(from))
 }
 
 /// Some requests tell about presence (XEP-0012 §4). They are not passed on to somebody who has not allowed it; whether

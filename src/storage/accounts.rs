@@ -92,6 +92,10 @@ pub struct AccountRecord {
     pub archive_prefs: Option<String>,
     /// Who is told when something comes for it (XEP-0357).
     pub push: Vec<PushRow>,
+    /// The SHA-1 of the photograph in its card, in hexadecimal (XEP-0153).
+    pub photo: Option<String>,
+    /// Entries of its block list (XEP-0191).
+    pub blocked_count: u64,
 }
 
 /// One row with everything: a second statement would cost more than all the sub-queries.
@@ -102,7 +106,9 @@ const GET: &str = "SELECT a.id, a.jid, a.created_us, a.last_logout_us, a.last_st
        FROM credentials WHERE account_id = a.id),
     (SELECT prefs FROM archive_prefs WHERE account_id = a.id),
     (SELECT nullif(json_group_array(json_array(service, node, resource, options, since_us, failures)), '[]')
-       FROM push WHERE account_id = a.id)
+       FROM push WHERE account_id = a.id),
+    (SELECT photo FROM vcard WHERE account_id = a.id),
+    (SELECT count(*) FROM blocking WHERE account_id = a.id)
     FROM accounts AS a WHERE a.jid = $1";
 const LIST: &str = "SELECT id, jid, created_us, last_logout_us, last_status, disabled, roster_version
     FROM accounts WHERE jid > $1 ORDER BY jid LIMIT $2";
@@ -249,6 +255,8 @@ impl Storage {
                 credentials: credentials(row.try_get(9)?)?,
                 archive_prefs: row.try_get(10)?,
                 push: push::unpack(row.try_get(11)?)?,
+                photo: row.try_get(12)?,
+                blocked_count: row.try_get::<i64, _>(13)?.unsigned_abs(),
             })
         })
         .transpose()

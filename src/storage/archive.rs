@@ -10,7 +10,11 @@ use std::sync::{
 
 use sqlx::SqliteConnection;
 
-use super::{AccountId, Commit, Done, Error, Storage, archive_places, batch::Op, commit::Completion, sqlite};
+use crate::journal::Effect;
+
+use super::{
+    AccountId, ArchiveIds, Commit, Done, Error, Storage, archive_places, batch::Op, commit::Completion, sqlite,
+};
 
 /// A message to archive.
 #[derive(Clone, Debug)]
@@ -95,10 +99,9 @@ pub(super) static INSERT: LazyLock<[String; 4]> = LazyLock::new(|| {
 });
 
 const LAST_ID: &str = "SELECT max(id) FROM archive";
-const FIRST: &str =
-    "SELECT id FROM archive WHERE row_id > $1 << 31 AND row_id < ($1 + 1) << 31 ORDER BY row_id LIMIT 1";
-const LAST: &str =
-    "SELECT id FROM archive WHERE row_id > $1 << 31 AND row_id < ($1 + 1) << 31 ORDER BY row_id DESC LIMIT 1";
+const BOUNDS: &str = "SELECT
+    (SELECT id FROM archive WHERE row_id > $1 << 31 AND row_id < ($1 + 1) << 31 ORDER BY row_id LIMIT 1),
+    (SELECT id FROM archive WHERE row_id > $1 << 31 AND row_id < ($1 + 1) << 31 ORDER BY row_id DESC LIMIT 1)";
 const KNOWN: &str = "SELECT count(*) FROM json_each($2) AS asked
     CROSS JOIN archive AS m INDEXED BY archive_by_time ON m.id = asked.value WHERE m.account_id = $1";
 const FIND: &str = "SELECT row_id, stanza FROM archive WHERE row_id IN (
@@ -115,26 +118,30 @@ const SET_PREFS: &str = "INSERT INTO archive_prefs (account_id, prefs) VALUES ($
     ON CONFLICT (account_id) DO UPDATE SET prefs = excluded.prefs";
 
 /// One chunk of a deletion holds up the other writers for some milliseconds.
-const DELETE_ROWS_MAX: i64 = 1000;
+const DELETE_ROWS_MAX: i64 = 250;
 /// How many messages of a conversation are looked through for one that is retracted.
 const RETRACTION_REACH: u32 = 20_000;
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[LAST_ID, FIRST, LAST, KNOWN, FIND, REPLACE, FORGET_WORDS, SET_PREFS];
+pub(super) const STATEMENTS: &[&str] = &[LAST_ID, BOUNDS, KNOWN, FIND, REPLACE, FORGET_WORDS, SET_PREFS];
 
 /// A row of `account` before which all its messages are of `id` or earlier; at most 32 others are between.
 pub(super) fn row_before(account: &str, id: &str) -> String {
     format!(
-        "coalesce((SELECT row_id FROM archive INDEXED BY archive_milestones
-            WHERE account_id = {account} AND id <= {id} AND row_id & 31 = 0 ORDER BY id DESC LIMIT 1), {account} << 31)"
+        "CASE WHEN {id} < 0 THEN {account} << 31 ELSE coalesce((SELECT row_id FROM archive INDEXED BY archive_milestones
+            WHERE account_id = {account} AND id <= {id} AND row_id & 31 = 0 ORDER BY id DESC LIMIT 1
+         ), {account} << 31) END"
     )
 }
 
 /// A row of `account` behind which all its messages are of `id` or later; at most 32 others are between.
 fn row_behind(account: &str, id: &str) -> String {
+    let max = i64::MAX;
     format!(
-        "coalesce((SELECT row_id FROM archive INDEXED BY archive_milestones
-            WHERE account_id = {account} AND id >= {id} AND row_id & 31 = 0 ORDER BY id LIMIT 1), ({account} + 1) << 31)"
+        "CASE WHEN {id} = {max} THEN ({account} + 1) << 31 ELSE coalesce((
+            SELECT row_id FROM archive INDEXED BY archive_milestones
+            WHERE account_id = {account} AND id >= {id} AND row_id & 31 = 0 ORDER BY id LIMIT 1
+         ), ({account} + 1) << 31) END"
     )
 }
 
@@ -293,6 +300,12 @@ impl Storage {
         next_id(&self.0.archive_clock, now_us)
     }
 
+    /// What clients are told for the ids of messages.
+    #[must_use]
+    pub fn archive_ids(&self) -> ArchiveIds {
+        self.0.archive_ids
+    }
+
     /// A short mark of a stanza's `id`, by which [`Storage::archive_retract`] finds it (FNV-1a; not against forgers).
     #[must_use]
     pub fn archive_mark(id: Option<&str>) -> i64 {
@@ -303,7 +316,12 @@ impl Storage {
     /// Archives a message. `done` is called once in any case: after the commit, or with the reason why there is none
     /// ([`Error::Busy`] at once and by the caller's own thread). [`Error::NotFound`] if the account is gone.
     pub fn archive_store(&self, row: ArchiveRow, done: Done) {
-        self.0.queue.submit(Op::Archive(row, Completion::new(done)));
+        self.archive_store_caused(row, None, done);
+    }
+
+    /// The same with what the session journal is to know about it.
+    pub fn archive_store_caused(&self, row: ArchiveRow, effect: Option<Effect>, done: Done) {
+        self.0.queue.submit(Op::Archive(row, Completion::new(done, effect)));
     }
 
     /// The messages that match, from one end: at most `limit_rows` of them, and no more than `limit_bytes` unless the
@@ -352,9 +370,8 @@ impl Storage {
     /// # Errors
     /// The database cannot be read.
     pub async fn archive_bounds(&self, account: AccountId) -> Result<Option<(i64, i64)>, Error> {
-        let mut reader = self.reader().await?;
-        let first: Option<i64> = sqlx::query_scalar(FIRST).bind(account.0).fetch_optional(&mut *reader).await?;
-        let last: Option<i64> = sqlx::query_scalar(LAST).bind(account.0).fetch_optional(&mut *reader).await?;
+        let query = sqlx::query_as(BOUNDS).bind(account.0);
+        let (first, last): (Option<i64>, Option<i64>) = query.fetch_one(&mut *self.reader().await?).await?;
         Ok(first.zip(last))
     }
 

@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, SqliteConnection};
 
-use super::{DATABASE_FILE, DirLock, Error, JOURNAL_FILE, Storage, sqlite};
+use super::{DATABASE_FILE, DirLock, Error, JOURNAL_FILE, SESSIONS_FILE, Storage, sqlite};
 
 /// What a copy contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +149,7 @@ pub(super) fn finish_restore(database: &Path) -> Result<(), Error> {
     remove_if_there(&sqlite::beside(database, "-shm"))?;
     // Its ids are those of the old database.
     remove_if_there(&database.with_file_name(JOURNAL_FILE))?;
+    remove_if_there(&database.with_file_name(SESSIONS_FILE))?;
     sqlite::sync_parent(database)?;
     fs::rename(&restoring, database)?;
     sqlite::sync_parent(database)

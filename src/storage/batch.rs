@@ -8,6 +8,8 @@ use std::{collections::HashMap, pin::Pin, sync::LazyLock};
 
 use sqlx::{Arguments as _, SqliteConnection, sqlite::SqliteArguments};
 
+use crate::journal::Effect;
+
 use super::{
     AccountId, Error,
     archive::{self, ArchiveRow},
@@ -77,6 +79,14 @@ impl Op {
 
     pub(super) fn as_delete(&self) -> Option<Delete> {
         if let Self::Delete(delete, _) = self { Some(*delete) } else { None }
+    }
+
+    /// What the session journal is to know about it.
+    pub(super) fn effect(&self) -> Option<Effect> {
+        match self {
+            Self::Archive(_, done) | Self::Store(_, done) => done.effect(),
+            _ => None,
+        }
     }
 
     fn as_archive(&self) -> Option<&ArchiveRow> {

@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::Error;
+use crate::journal::Effect;
 
 /// The outcome of a write: ready once the write is on disk, or has failed.
 ///
@@ -41,11 +42,19 @@ pub type Done = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// A [`Done`] that is called exactly once, whatever becomes of the operation that carries it.
 ///
 /// What a callback captures (a sender's acknowledgement, say) would be released by a silent drop, as if all were well.
-pub(super) struct Completion(Option<Done>);
+pub(super) struct Completion {
+    done: Option<Done>,
+    effect: Option<Effect>,
+}
 
 impl Completion {
-    pub(super) fn new(done: Done) -> Self {
-        Self(Some(done))
+    pub(super) fn new(done: Done, effect: Option<Effect>) -> Self {
+        Self { done: Some(done), effect }
+    }
+
+    /// What the session journal is to know about the write.
+    pub(super) fn effect(&self) -> Option<Effect> {
+        self.effect
     }
 
     pub(super) fn finish(mut self, result: Result<(), Error>) {
@@ -53,7 +62,7 @@ impl Completion {
     }
 
     fn call(&mut self, result: Result<(), Error>) {
-        let Some(done) = self.0.take() else { return };
+        let Some(done) = self.done.take() else { return };
         // A bug in one callback must not take the writer, and with it everybody's durability, along.
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| done(result))).is_err() {
             tracing::error!("a completion callback of the storage panicked");

@@ -9,14 +9,17 @@
 
 mod accounts;
 mod archive;
+mod archive_ids;
 mod archive_places;
 mod archive_search;
 pub mod backup;
 mod batch;
+mod blocking;
 mod commit;
 mod devices;
 mod error;
 mod handout;
+mod history;
 mod invites;
 mod lock;
 mod meta;
@@ -27,7 +30,9 @@ mod pubsub_items;
 mod push;
 mod readers;
 mod roster;
+mod session_mark;
 mod sqlite;
+mod uploads;
 mod vcard;
 mod writer;
 
@@ -38,27 +43,33 @@ mod tests;
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, OnceLock, atomic::AtomicI64},
     time::Duration,
 };
 
 use sqlx::{Connection, SqliteConnection};
 
+use crate::journal::Journal;
+
 pub use self::{
     accounts::{AccountRecord, AccountRow, Credential, ScramHash},
     archive::{ArchivePage, ArchiveQuery, ArchiveRow, ArchivedMessage, PageFrom},
+    archive_ids::{ArchiveId, ArchiveIds},
     archive_search::Unindexed,
     commit::{Commit, Done},
     devices::{DeviceRow, DeviceSeen, DeviceTokens, FastToken, FastUse, Revoked, Witness},
     error::Error,
+    history::WriterHistory,
     invites::Invite,
     lock::{DirLock, LockError},
     offline::{OfflineInfo, OfflineMessage, OfflineRow, OfflineTotal, OfflineUsage},
     private::PrivateUsage,
-    pubsub::{NewNode, NodeRow, NodeSummary, SubscriptionRow},
+    pubsub::{NewNode, NodeRow, NodeSummary, SeenNode, SubscriptionRow},
     pubsub_items::{Item, ItemPage, ItemQuery, LastItem, Room, Stored},
     push::PushRow,
     roster::RosterRow,
+    session_mark::SessionMark,
+    uploads::{NewSlot, NewUpload, Upload, UploadQuota, UploadUsage},
     vcard::Vcard,
     writer::WriterStats,
 };
@@ -74,6 +85,9 @@ use self::{
 const DATABASE_FILE: &str = "magpie.db";
 /// The name of the journal beside it.
 const JOURNAL_FILE: &str = "handout.journal";
+
+/// The name of the session journal there.
+const SESSIONS_FILE: &str = "sessions.journal";
 
 /// Of the writer's queue: from here on senders are slowed down, and from there on refused.
 const PRESSED_PERCENT: usize = 25;
@@ -132,7 +146,9 @@ struct Inner {
     queue: Queue,
     readers: Readers,
     handout: Arc<Handout>,
+    sessions: Arc<OnceLock<Arc<Journal>>>,
     archive_clock: AtomicI64,
+    archive_ids: ArchiveIds,
     chats_gone: ChatsGone,
     _temporary: Option<TemporaryDir>,
 }
@@ -164,13 +180,25 @@ impl Storage {
         sqlite::migrations().run(&mut connection).await?;
         replay(&mut connection, &journal).await?;
         let archive_clock = AtomicI64::new(archive::last_id(&mut connection).await?);
+        let archive_ids = ArchiveIds::open(&mut connection).await?;
         let handout = Arc::new(Handout::open(journal, options.journal_bytes_max)?);
         let readers = Readers::new(sqlite::reader_options(&options), options.readers);
         let path = options.path.clone();
         let chats_gone = ChatsGone::default();
         let places = Places::new(chats_gone.clone());
-        let queue = Queue::start(options, connection, Arc::clone(&handout), places);
-        let inner = Inner { path, queue, readers, handout, archive_clock, chats_gone, _temporary: temporary };
+        let sessions = Arc::default();
+        let queue = Queue::start(options, connection, Arc::clone(&handout), places, Arc::clone(&sessions));
+        let inner = Inner {
+            path,
+            queue,
+            readers,
+            handout,
+            sessions,
+            archive_clock,
+            archive_ids,
+            chats_gone,
+            _temporary: temporary,
+        };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -210,6 +238,12 @@ impl Storage {
     #[must_use]
     pub fn stats(&self) -> WriterStats {
         self.0.queue.stats()
+    }
+
+    /// How commits have gone since the start.
+    #[must_use]
+    pub fn history(&self) -> WriterHistory {
+        self.0.queue.history()
     }
 
     /// The database file.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use sqlx::Row;
 
+use crate::journal::Effect;
+
 use super::{
-    AccountId, Commit, Done, Error, Storage,
+    AccountId, ArchiveId, Commit, Done, Error, Storage,
     batch::{Delete, Op},
     commit::Completion,
 };
@@ -82,19 +84,31 @@ const COUNT_ALL: &str = "SELECT count(*) FROM offline";
 const COUNT_BEFORE: &str = "SELECT count(*), coalesce(sum(bytes), 0) FROM offline
     WHERE account_id = $1 AND id > $2 AND stamp_us < $3";
 const PURGE: &str = "DELETE FROM offline WHERE account_id = $1 AND stamp_us < $2";
+/// Messages whose stanza-id (`$3` and what follows it) is in the archive.
+/// What a stored message is called in the archive of its account.
+const TOLD: &str = "SELECT id, bytes, substr(stanza, instr(stanza, $3) + length($3), $4) FROM offline
+    WHERE account_id = $1 AND id > $2 AND instr(stanza, $3) > 0";
+const IS_ARCHIVED: &str = "SELECT EXISTS (SELECT 1 FROM archive WHERE id = $1 AND account_id = $2)";
+const REMOVE: &str = "DELETE FROM offline WHERE id = $1";
 const EXPIRE: &str = "DELETE FROM offline WHERE id IN
     (SELECT id FROM offline WHERE expires_us <= $1 ORDER BY expires_us LIMIT $2)";
 /// One chunk of an expiry holds up the other writers for some milliseconds.
 const EXPIRE_ROWS_MAX: u32 = 1000;
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[PAGE, COUNT, LIST, TOTALS, COUNT_ALL, COUNT_BEFORE, PURGE, EXPIRE];
+pub(super) const STATEMENTS: &[&str] =
+    &[PAGE, COUNT, LIST, TOTALS, COUNT_ALL, COUNT_BEFORE, PURGE, TOLD, IS_ARCHIVED, REMOVE, EXPIRE];
 
 impl Storage {
     /// Keeps a message. `done` is called once in any case: after the commit, or with the reason why there is none
     /// ([`Error::Busy`] at once and by the caller's own thread). [`Error::NotFound`] if the account is gone.
     pub fn offline_store(&self, row: OfflineRow, done: Done) {
-        self.0.queue.submit(Op::Store(row, Completion::new(done)));
+        self.offline_store_caused(row, None, done);
+    }
+
+    /// The same with what the session journal is to know about it.
+    pub fn offline_store_caused(&self, row: OfflineRow, effect: Option<Effect>, done: Done) {
+        self.0.queue.submit(Op::Store(row, Completion::new(done, effect)));
     }
 
     /// The oldest messages after `after_id` that are not handed out: at most `limit_rows` of them, and no more than
@@ -225,6 +239,29 @@ impl Storage {
                 let (count, bytes): (i64, i64) = count.fetch_one(&mut *connection).await?;
                 sqlx::query(PURGE).bind(account.0).bind(before_us).execute(connection).await?;
                 Ok(OfflineUsage { count: count.unsigned_abs(), bytes: bytes.unsigned_abs() })
+            })
+        })
+    }
+
+    /// Forgets those messages of an account that are in its archive, too, and says how many these were. `mark`: how their
+    /// stanza-id begins, up to the id itself.
+    pub fn offline_leave_to_archive(&self, account: AccountId, mark: String) -> Commit<OfflineUsage> {
+        let (hidden, ids) = (self.0.handout.hidden_upto(account), self.0.archive_ids);
+        self.write(mark.len(), move |connection| {
+            Box::pin(async move {
+                let told = sqlx::query_as(TOLD).bind(account.0).bind(hidden).bind(&mark).bind(ArchiveId::CHARS);
+                let told: Vec<(i64, i64, String)> = told.fetch_all(&mut *connection).await?;
+                let mut gone = OfflineUsage::default();
+                for (row, bytes, told) in told {
+                    let Some(id) = ids.read(&told) else { continue };
+                    let archived = sqlx::query_scalar(IS_ARCHIVED).bind(id).bind(account.0);
+                    if archived.fetch_one(&mut *connection).await? {
+                        sqlx::query(REMOVE).bind(row).execute(&mut *connection).await?;
+                        gone.count += 1;
+                        gone.bytes += bytes.unsigned_abs();
+                    }
+                }
+                Ok(gone)
             })
         })
     }

@@ -16,8 +16,11 @@ const SET: &str = "INSERT INTO private (account_id, key, xml) VALUES ($1, $2, $3
     ON CONFLICT (account_id, key) DO UPDATE SET xml = excluded.xml";
 const USAGE: &str = "SELECT count(*), coalesce(sum(octet_length(xml)), 0) FROM private WHERE account_id = $1";
 
+const HOLDERS: &str = "SELECT a.id, a.jid FROM private AS p JOIN accounts AS a ON a.id = p.account_id
+    WHERE p.key = $1 AND p.account_id > $2 AND instr(p.xml, $3) > 0 ORDER BY p.account_id LIMIT $4";
+
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[GET, SET, USAGE];
+pub(super) const STATEMENTS: &[&str] = &[GET, SET, USAGE, HOLDERS];
 
 impl Storage {
     /// The element kept under `key`, which names its namespace and name.
@@ -37,6 +40,22 @@ impl Storage {
                 Ok(())
             })
         })
+    }
+
+    /// Accounts that keep an element of this key with this in it, from one account on: ids and bare JIDs.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn private_holders(
+        &self,
+        key: &str,
+        after: AccountId,
+        holding: &str,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, String)>, Error> {
+        let query = sqlx::query_as(HOLDERS).bind(key).bind(after.0).bind(holding).bind(limit);
+        let rows: Vec<(i64, String)> = query.fetch_all(&mut *self.reader().await?).await?;
+        Ok(rows.into_iter().map(|(id, jid)| (AccountId(id), jid)).collect())
     }
 
     /// How much an account keeps, for its limit.

@@ -43,6 +43,17 @@ pub struct NewNode {
     pub affiliations: Vec<(String, u8)>,
 }
 
+/// A node as somebody sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenNode {
+    /// The NodeID.
+    pub name: String,
+    /// Its configuration.
+    pub config: String,
+    /// The affiliation of who looks, as a number.
+    pub affiliation: Option<u8>,
+}
+
 /// What operators see of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeSummary {
@@ -85,13 +96,18 @@ const CREATE: &str = "INSERT INTO pubsub_nodes (account_id, owner, name, creator
 const CONFIGURE: &str = "UPDATE pubsub_nodes SET config = $2 WHERE id = $1";
 const EXPIRE_AFTER: &str = "UPDATE pubsub_items SET expires_us = published_us + $2 WHERE node_id = $1";
 const DELETE: &str = "DELETE FROM pubsub_nodes WHERE id = $1";
-const NAMES: &str = "SELECT json_group_array(json_array(name, config)) FROM
-    (SELECT name, config FROM pubsub_nodes WHERE owner = $1 AND name > $2 ORDER BY name LIMIT $3)";
+const NAMES: &str = "SELECT json_group_array(json_array(name, config,
+    (SELECT affiliation FROM pubsub_affiliations WHERE node_id = n.id AND jid = $4))) FROM
+    (SELECT id, name, config FROM pubsub_nodes WHERE owner = $1 AND name > $2 ORDER BY name LIMIT $3) AS n";
 const SUMMARIES: &str = "SELECT json_group_array(json_array(owner, name, config, items, bytes,
     (SELECT count(*) FROM pubsub_subscriptions WHERE node_id = n.id),
     (SELECT published_us FROM pubsub_items WHERE node_id = n.id ORDER BY seq DESC LIMIT 1))) FROM
     (SELECT * FROM pubsub_nodes WHERE (owner, name) > ($1, $2) AND ($3 IS NULL OR owner = $3)
      ORDER BY owner, name LIMIT $4) AS n";
+const SUMMARY: &str = "SELECT json_group_array(json_array(owner, name, config, items, bytes,
+    (SELECT count(*) FROM pubsub_subscriptions WHERE node_id = n.id),
+    (SELECT published_us FROM pubsub_items WHERE node_id = n.id ORDER BY seq DESC LIMIT 1)))
+    FROM pubsub_nodes AS n WHERE id = $1";
 const AFFILIATE: &str = "INSERT INTO pubsub_affiliations (node_id, jid, affiliation) VALUES ($1, $2, $3)
     ON CONFLICT (node_id, jid) DO UPDATE SET affiliation = excluded.affiliation";
 const DISAFFILIATE: &str = "DELETE FROM pubsub_affiliations WHERE node_id = $1 AND jid = $2";
@@ -115,6 +131,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     DELETE,
     NAMES,
     SUMMARIES,
+    SUMMARY,
     AFFILIATE,
     DISAFFILIATE,
     AFFILIATIONS_OF,
@@ -186,14 +203,21 @@ impl Storage {
         })
     }
 
-    /// Names and configurations of an owner's nodes in the order of their names, from after `after`.
+    /// The nodes of an owner in the order of their names, from after `after`, as `asker` (a bare JID) may see them.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn pubsub_nodes(&self, owner: &str, after: &str, limit: u32) -> Result<Vec<(String, String)>, Error> {
-        let query = sqlx::query_scalar(NAMES).bind(owner).bind(after).bind(limit);
+    pub async fn pubsub_nodes(
+        &self,
+        owner: &str,
+        asker: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<SeenNode>, Error> {
+        let query = sqlx::query_scalar(NAMES).bind(owner).bind(after).bind(limit).bind(asker);
         let packed: String = query.fetch_one(&mut *self.reader().await?).await?;
-        unpack(&packed)
+        let seen = |(name, config, affiliation)| SeenNode { name, config, affiliation };
+        Ok(unpack(&packed)?.into_iter().map(seen).collect())
     }
 
     /// Nodes in the order of their owners and names, from after `after`, of one owner or all.
@@ -206,19 +230,17 @@ impl Storage {
         (after_owner, after_name): (&str, &str),
         limit: u32,
     ) -> Result<Vec<NodeSummary>, Error> {
-        type Row = (String, String, String, u64, u64, u64, Option<i64>);
         let query = sqlx::query_scalar(SUMMARIES).bind(after_owner).bind(after_name).bind(owner).bind(limit);
-        let packed: String = query.fetch_one(&mut *self.reader().await?).await?;
-        let summary = |(owner, name, config, items, bytes, subscriptions, published_us): Row| NodeSummary {
-            owner,
-            name,
-            config,
-            items,
-            bytes,
-            subscriptions,
-            published_us,
-        };
-        Ok(unpack(&packed)?.into_iter().map(summary).collect())
+        summaries(query.fetch_one(&mut *self.reader().await?).await?)
+    }
+
+    /// A node, by its key.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn pubsub_summary(&self, node: i64) -> Result<Option<NodeSummary>, Error> {
+        let query = sqlx::query_scalar(SUMMARY).bind(node);
+        Ok(summaries(query.fetch_one(&mut *self.reader().await?).await?)?.pop())
     }
 
     /// Sets affiliations, all or none; `None` takes one away.
@@ -274,6 +296,33 @@ impl Storage {
         })
     }
 
+    /// Changes many subscriptions in one step: the JID, its bare form, the new state or none, and how many its user may have
+    /// with the owner. Says of each whether it is so now.
+    pub fn pubsub_change_subscriptions(
+        &self,
+        node: i64,
+        changes: Vec<(String, String, Option<u8>, usize)>,
+        now_us: i64,
+    ) -> Commit<Vec<bool>> {
+        let bytes = changes.iter().map(|(jid, bare, ..)| jid.len() + bare.len()).sum();
+        self.write(bytes, move |connection| {
+            Box::pin(async move {
+                let mut done = Vec::with_capacity(changes.len());
+                for (jid, bare, state, most) in changes {
+                    let Some(state) = state else {
+                        sqlx::query(UNSUBSCRIBE).bind(node).bind(jid).execute(&mut *connection).await?;
+                        done.push(true);
+                        continue;
+                    };
+                    let query = sqlx::query(SUBSCRIBE).bind(node).bind(jid).bind(bare).bind(state).bind(now_us);
+                    let query = query.bind(i64::try_from(most).unwrap_or(i64::MAX));
+                    done.push(query.execute(&mut *connection).await?.rows_affected() > 0);
+                }
+                Ok(done)
+            })
+        })
+    }
+
     /// Removes subscriptions.
     pub fn pubsub_unsubscribe(&self, node: i64, jids: Vec<String>) -> Commit<()> {
         self.write(jids.iter().map(String::len).sum(), move |connection| {
@@ -296,6 +345,20 @@ impl Storage {
         let row = |(node, jid, state)| SubscriptionRow { node, jid, state };
         Ok(unpack(&packed)?.into_iter().map(row).collect())
     }
+}
+
+fn summaries(packed: String) -> Result<Vec<NodeSummary>, Error> {
+    type Row = (String, String, String, u64, u64, u64, Option<i64>);
+    let summary = |(owner, name, config, items, bytes, subscriptions, published_us): Row| NodeSummary {
+        owner,
+        name,
+        config,
+        items,
+        bytes,
+        subscriptions,
+        published_us,
+    };
+    Ok(unpack(&packed)?.into_iter().map(summary).collect())
 }
 
 /// Rows that came as one JSON text.

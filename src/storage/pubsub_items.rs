@@ -1,6 +1,7 @@
 //! Items of publish-subscribe nodes (XEP-0060 §12.1): an ordered store of payloads by ItemID.
 
 use sqlx::SqliteConnection;
+use xep_support::jid::{bare_str, domain_str};
 
 use super::{AccountId, Commit, Error, PageFrom, Storage, pubsub::unpack};
 
@@ -101,9 +102,11 @@ const SEQ: &str =
     "SELECT seq FROM pubsub_items WHERE node_id = $1 AND (expires_us IS NULL OR expires_us > $2) AND id = $3";
 const COUNT: &str = "SELECT count(*) FROM pubsub_items WHERE node_id = $1 AND (expires_us IS NULL OR expires_us > $2)
     AND seq < $3";
-const BY_IDS: &str = "SELECT json_group_array(json_array(id, publisher, published_us, payload)) FROM
-    (SELECT * FROM pubsub_items WHERE node_id = $1 AND (expires_us IS NULL OR expires_us > $2)
-     AND id IN (SELECT value FROM json_each($3)) ORDER BY seq)";
+const BY_IDS: &str = "SELECT json_group_array(json_array(id, publisher, published_us, payload)) FROM (SELECT * FROM
+    (SELECT *, sum(bytes) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM
+     pubsub_items INDEXED BY pubsub_items_by_id WHERE node_id = $1 AND (expires_us IS NULL OR expires_us > $2)
+     AND id IN (SELECT value FROM json_each($3)))
+    WHERE total <= $4 OR total = bytes ORDER BY seq)";
 const IDS: &str = "SELECT json_group_array(id) FROM (SELECT id FROM pubsub_items
     WHERE node_id = $1 AND (expires_us IS NULL OR expires_us > $2) ORDER BY seq DESC LIMIT $3)";
 const OLD: &str = "SELECT bytes, publisher FROM pubsub_items WHERE node_id = $1 AND id = $2";
@@ -119,7 +122,8 @@ const TRIM: &str = "DELETE FROM pubsub_items WHERE seq IN (SELECT seq FROM pubsu
     ORDER BY seq DESC LIMIT -1 OFFSET $2)";
 const EXPIRE: &str = "DELETE FROM pubsub_items WHERE seq IN
     (SELECT seq FROM pubsub_items WHERE expires_us <= $1 ORDER BY expires_us LIMIT $2)";
-/// `$1`: owners, `$2`: the asker, `$3`: nodes, `$4`: now. Of others only who has let the asker see their presence.
+/// `$1`: owners, `$2`: the asker, `$3`: nodes, `$4`: now, `$5`: what stands for the asker on a block list. Of others only who
+/// has let the asker see their presence and has not blocked it (XEP-0191).
 const LAST_ITEMS: &str = "SELECT json_group_array(json_array(n.owner, n.name, n.config,
     (SELECT affiliation FROM pubsub_affiliations WHERE node_id = n.id AND jid = $2),
     (SELECT state FROM pubsub_subscriptions WHERE node_id = n.id AND jid = $2),
@@ -129,7 +133,8 @@ const LAST_ITEMS: &str = "SELECT json_group_array(json_array(n.owner, n.name, n.
     LEFT JOIN roster AS r ON r.account_id = n.account_id AND r.contact = $2
     CROSS JOIN pubsub_items AS i ON i.seq = (SELECT max(seq) FROM pubsub_items
         WHERE node_id = n.id AND (expires_us IS NULL OR expires_us > $4))
-    WHERE n.owner = $2 OR r.subscription & 2";
+    WHERE n.owner = $2 OR r.subscription & 2 AND NOT EXISTS (SELECT 1 FROM blocking AS b
+        WHERE b.account_id = n.account_id AND b.jid IN (SELECT value FROM json_each($5)))";
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
@@ -221,13 +226,20 @@ impl Storage {
         }
     }
 
-    /// The items with these ids, the oldest first; those that do not exist are left out.
+    /// The items with these ids, the oldest first, as far as they fit; those that do not exist are left out.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn pubsub_items_by_id(&self, node: i64, now_us: i64, ids: &[String]) -> Result<Vec<Item>, Error> {
+    pub async fn pubsub_items_by_id(
+        &self,
+        node: i64,
+        now_us: i64,
+        ids: &[String],
+        bytes_max: u64,
+    ) -> Result<Vec<Item>, Error> {
         let ids = serde_json::to_string(ids).map_err(|error| Error::Invalid(error.to_string().into()))?;
-        let query = sqlx::query_scalar(BY_IDS).bind(node).bind(now_us).bind(ids);
+        let bytes_max = i64::try_from(bytes_max).unwrap_or(i64::MAX);
+        let query = sqlx::query_scalar(BY_IDS).bind(node).bind(now_us).bind(ids).bind(bytes_max);
         let packed: String = query.fetch_one(&mut *self.reader().await?).await?;
         items(&packed)
     }
@@ -279,7 +291,7 @@ impl Storage {
         Ok(Some(ItemPage { items, count: total, index }))
     }
 
-    /// The last item of each of these nodes of each of these owners, for `asker` (a bare JID): of its own ones, and of
+    /// The last item of each of these nodes of each of these owners, for `asker` (a full JID): of its own ones, and of
     /// those of local accounts that let it see their presence. Who asks has to look at access models.
     ///
     /// # Errors
@@ -293,7 +305,10 @@ impl Storage {
     ) -> Result<Vec<LastItem>, Error> {
         type Row = (String, String, String, Option<u8>, Option<u8>, String, String, String, i64, String);
         let list = |values: &[&str]| serde_json::to_string(values).map_err(|e| Error::Invalid(e.to_string().into()));
-        let query = sqlx::query_scalar(LAST_ITEMS).bind(list(owners)?).bind(asker).bind(list(nodes)?).bind(now_us);
+        let bare = bare_str(asker);
+        let names = list(&[asker, bare, domain_str(asker)])?;
+        let query =
+            sqlx::query_scalar(LAST_ITEMS).bind(list(owners)?).bind(bare).bind(list(nodes)?).bind(now_us).bind(names);
         let packed: String = query.fetch_one(&mut *self.reader().await?).await?;
         let rows: Vec<Row> = unpack(&packed)?;
         let last =

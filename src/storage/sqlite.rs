@@ -78,9 +78,13 @@ pub(super) fn migrations() -> Migrator {
         (1, "init", include_str!("migrations/0001_init.sql")),
         (2, "archive", include_str!("migrations/0002_archive.sql")),
         (3, "pubsub", include_str!("migrations/0003_pubsub.sql")),
+        (4, "blocking", include_str!("migrations/0004_blocking.sql")),
         (5, "push", include_str!("migrations/0005_push.sql")),
         (6, "devices", include_str!("migrations/0006_devices.sql")),
+        (7, "sessions", include_str!("migrations/0007_sessions.sql")),
         (8, "archive by account", include_str!("migrations/0008_archive.sql")),
+        (9, "photo", include_str!("migrations/0009_photo.sql")),
+        (10, "uploads", include_str!("migrations/0010_uploads.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)

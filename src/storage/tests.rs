@@ -4,6 +4,7 @@ mod archive_tests;
 mod data;
 mod devices_tests;
 mod files;
+mod pubsub_tests;
 mod writing;
 
 use std::{
@@ -77,10 +78,14 @@ async fn every_statement_can_be_prepared() {
         pubsub::STATEMENTS,
         pubsub_items::STATEMENTS,
         &pubsub_items::statements(),
+        archive_ids::STATEMENTS,
         archive_places::STATEMENTS,
         &archive_search::statements(),
         push::STATEMENTS,
         devices::STATEMENTS,
+        blocking::STATEMENTS,
+        uploads::STATEMENTS,
+        session_mark::STATEMENTS,
     ];
     for sql in files.concat().into_iter().chain(batch::statements()).chain(archive::statements()) {
         if let Err(error) = (&mut connection).prepare(sql.into_sql_str()).await {

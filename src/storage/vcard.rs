@@ -12,8 +12,8 @@ pub struct Vcard {
 }
 
 const GET: &str = "SELECT xml, updated_us FROM vcard WHERE account_id = $1";
-const SET: &str = "INSERT INTO vcard (account_id, xml, updated_us) VALUES ($1, $2, $3)
-    ON CONFLICT (account_id) DO UPDATE SET xml = excluded.xml, updated_us = excluded.updated_us";
+const SET: &str = "INSERT INTO vcard (account_id, xml, updated_us, photo) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (account_id) DO UPDATE SET xml = excluded.xml, updated_us = excluded.updated_us, photo = excluded.photo";
 const REMOVE: &str = "DELETE FROM vcard WHERE account_id = $1";
 
 #[cfg(test)]
@@ -30,13 +30,13 @@ impl Storage {
         Ok(row.map(|(xml, updated_us)| Vcard { xml, updated_us }))
     }
 
-    /// Replaces the card, or removes it.
-    pub fn vcard_set(&self, account: AccountId, xml: Option<&str>, now_us: i64) -> Commit<()> {
-        let xml = xml.map(str::to_owned);
+    /// Replaces the card, or removes it. `photo` is the SHA-1 of the photograph in it, in hexadecimal.
+    pub fn vcard_set(&self, account: AccountId, xml: Option<&str>, photo: Option<&str>, now_us: i64) -> Commit<()> {
+        let (xml, photo) = (xml.map(str::to_owned), photo.map(str::to_owned));
         self.write(xml.as_ref().map_or(0, String::len), move |connection| {
             Box::pin(async move {
                 let query = match xml {
-                    Some(xml) => sqlx::query(SET).bind(account.0).bind(xml).bind(now_us),
+                    Some(xml) => sqlx::query(SET).bind(account.0).bind(xml).bind(now_us).bind(photo),
                     None => sqlx::query(REMOVE).bind(account.0),
                 };
                 query.execute(connection).await?;

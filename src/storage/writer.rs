@@ -4,7 +4,7 @@
 //! server slower. Nothing is answered before its commit. The order of enqueueing is the order of effect.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
@@ -17,8 +17,11 @@ use super::{
     archive_places::Places,
     batch::{self, Op},
     handout::{FLUSH_ACCOUNTS, Handout},
+    history::{History, WriterHistory},
+    session_mark::Noted,
     sqlite,
 };
+use crate::journal::Journal;
 
 /// What the writer is doing, for `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +59,7 @@ struct Gauges {
     failed_batches: AtomicU64,
     last_commit_us: AtomicU64,
     largest_batch: AtomicU64,
+    history: History,
 }
 
 impl Queue {
@@ -65,6 +69,7 @@ impl Queue {
         connection: SqliteConnection,
         handout: Arc<Handout>,
         places: Places,
+        sessions: Arc<OnceLock<Arc<Journal>>>,
     ) -> Self {
         // The channel itself is unbounded; `submit` holds it to the limits. So a few operations that must not be
         // refused, and are few by nature, can pass.
@@ -77,6 +82,8 @@ impl Queue {
             connection: Some(connection),
             handout,
             places,
+            sessions,
+            noted: Noted::default(),
             options,
             due: None,
             streak: 0,
@@ -108,6 +115,10 @@ impl Queue {
         filled(self.gauges.depth.load(Relaxed), self.ops_max) || filled(self.gauges.bytes.load(Relaxed), self.bytes_max)
     }
 
+    pub(super) fn history(&self) -> WriterHistory {
+        self.gauges.history.so_far()
+    }
+
     pub(super) fn stats(&self) -> WriterStats {
         let gauges = &self.gauges;
         WriterStats {
@@ -129,6 +140,9 @@ struct Writer {
     connection: Option<SqliteConnection>,
     handout: Arc<Handout>,
     places: Places,
+    /// Who must know what is committed, if anybody.
+    sessions: Arc<OnceLock<Arc<Journal>>>,
+    noted: Noted,
     options: StorageOptions,
     /// When to remove what was handed out; `None` if nothing is.
     due: Option<Instant>,
@@ -221,7 +235,9 @@ impl Writer {
         handed_out: &[batch::Delete],
     ) -> Result<(), Error> {
         let started = Instant::now();
+        self.gauges.history.begin();
         let outcome = self.transaction(ops, results, handed_out).await;
+        self.noted.end(&self.sessions, outcome.is_ok());
         if outcome.is_err() {
             self.places.forget();
             if let Some(connection) = self.connection.take() {
@@ -233,7 +249,9 @@ impl Writer {
         gauges.batches.fetch_add(1, Relaxed);
         gauges.ops.fetch_add(ops.len() as u64, Relaxed);
         gauges.largest_batch.fetch_max(ops.len() as u64, Relaxed);
-        gauges.last_commit_us.store(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
+        let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        gauges.last_commit_us.store(took_us, Relaxed);
+        gauges.history.end(took_us, ops.len());
         self.report(ops.len(), &outcome);
         outcome
     }
@@ -252,6 +270,9 @@ impl Writer {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         batch::delete(&mut transaction, handed_out).await?;
         batch::apply(&mut transaction, &mut self.places, ops, results).await?;
+        let succeeded = ops.iter().zip(&*results).filter(|(_, result)| result.is_ok());
+        let effects: Vec<_> = succeeded.filter_map(|(op, _)| op.effect()).collect();
+        self.noted.begin(&self.sessions, &mut transaction, effects).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::account::resource::{Client, Interest};
 use crate::core::{Core, LogGate};
 use crate::extension::{About, Declare, Extension};
 use crate::router::request::ask_whole;
+use crate::xep::pep_presence;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use own::function;
@@ -42,7 +43,7 @@ impl Extension for EntityCapabilities {
     }
 
     fn declare(self: Arc<Self>, d: &mut Declare<'_>) {
-        d.server_feature(ns::CAPS).broadcast(Box::new(broadcast));
+        d.server_feature(ns::CAPS).broadcast(Box::new(broadcast)).available(Box::new(available));
     }
 }
 
@@ -139,13 +140,25 @@ impl Question {
 
 /// Stage Broadcast. Presence without capabilities changes nothing (XEP-0115 §8.4, XEP-0390 §6.2).
 fn broadcast(core: &Arc<Core>, client: &Client, before: Option<&Stanza>, presence: &Arc<Stanza>) {
-    if !caps::is_in(presence) {
-        return;
+    let changed = before.is_some_and(|before| !Advert::is_repeated(before, presence));
+    if caps::is_in(presence) && (changed || !is_known(client)) {
+        look_up(core, client, presence);
     }
-    let repeated = before.is_some_and(|before| Advert::is_repeated(before, presence));
-    if repeated && client.account.lock().bound(&client.resource).is_none_or(|bound| bound.interest.is_some()) {
-        return;
+}
+
+/// Stage Available, for a session that was resumed after a restart of the server: nothing is known of it any more.
+fn available(core: &Arc<Core>, client: &Client, presence: &Stanza) {
+    if caps::is_in(presence) && !is_known(client) {
+        look_up(core, client, presence);
     }
+}
+
+/// Is it known what the resource wants? A resource that is gone wants nothing.
+fn is_known(client: &Client) -> bool {
+    client.account.lock().bound(&client.resource).is_none_or(|bound| bound.interest.is_some())
+}
+
+fn look_up(core: &Arc<Core>, client: &Client, presence: &Stanza) {
     let who = Asked { account: client.account.clone(), resource: client.resource.clone() };
     if let Some(advert) = Advert::of(presence) {
         consider(core, who, &Question::of(&advert));
@@ -250,8 +263,9 @@ fn learned(core: &Arc<Core>, who: &Asked, key: &str, interest: &Arc<Interest>) {
     if !still {
         return reconsider(core, who.clone(), key);
     }
-    let Some(before) = note(&who.account, who, interest) else { return };
-    let _ = before;
+    if let Some(before) = note(&who.account, who, interest) {
+        pep_presence::interested(core, who, before.as_deref(), interest);
+    }
 }
 
 /// Notes the interest, and gives the one before. `None`: the resource is gone.

@@ -4,8 +4,7 @@
 //! Copies are told from others by their sender, the own bare JID, which no client can be. What a client puts into a message
 //! to make it look like a copy is taken out all the same.
 
-use crate::account::Account;
-use crate::account::resource::{Client, Resource};
+use crate::account::resource::Client;
 use crate::core::Core;
 use crate::delivery::carbons;
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall};
@@ -29,7 +28,7 @@ impl Extension for Carbons {
         }
         for (name, on) in [("enable", true), ("disable", false)] {
             let set = move |call: IqCall<'_>| {
-                switch(&call.client.account, &call.client.resource, on);
+                switch(call.core, call.client, on);
                 Answer::ok()
             };
             // §5: nobody else's.
@@ -37,9 +36,9 @@ impl Extension for Carbons {
             d.iq(Addressee::OwnAccount, IqType::Set, (name, ns::CARBONS), set);
             d.iq(Addressee::OtherAccount, IqType::Set, (name, ns::CARBONS), refuse);
         }
-        let inline = |_: &Arc<Core>, client: &Client, element: &Element| {
+        let inline = |core: &Arc<Core>, client: &Client, element: &Element| {
             if element.name() == "enable" {
-                switch(&client.account, &client.resource, true);
+                switch(core, client, true);
             }
             None
         };
@@ -51,9 +50,10 @@ impl Extension for Carbons {
     }
 }
 
-fn switch(account: &Account, resource: &Arc<Resource>, on: bool) {
-    if let Some(bound) = account.lock().bound(resource) {
+fn switch(core: &Core, client: &Client, on: bool) {
+    if let Some(bound) = client.account.lock().bound(&client.resource) {
         bound.carbons = on;
+        bound.note(&core.journal);
     }
 }
 

@@ -1,13 +1,14 @@
 //! XEP-0494: what has access to an account, for its owner, and the end of that access.
 
+use crate::close::CloseReason;
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall};
-use crate::ops::devices::{self, Device};
+use crate::ops::devices::{self, Device, Revocation};
 use crate::ops::{self, OpError};
 use std::sync::Arc;
 use xep_support::formats::date::{self, Precision};
 use xep_support::ns;
-use xep_support::stanza::IqType;
 use xep_support::stanza::error::StanzaError;
+use xep_support::stanza::{IqType, Stanza};
 use xep_support::xml::Element;
 
 /// Clients with access.
@@ -72,15 +73,30 @@ fn revoke(call: IqCall<'_>) -> Answer {
         (Err(error), _) => return Answer::error(error),
         (_, None) => return Answer::error(StanzaError::bad_request()),
     };
-    let core = call.core.clone();
-    Answer::later(async move {
-        match devices::revoke(&core, &account, id, &device).await {
-            Ok(revoked) if revoked.password => Err(StanzaError::service_unavailable()
-                .with_text("the client knows the password: change it to keep the client out")
-                .with_app("password-reset-required", ns::CLIENT_ACCESS)),
-            Ok(_) => Ok(None),
-            Err(OpError::NotFound) => Err(StanzaError::item_not_found()),
-            Err(error) => Err(error.into()),
+    let (core, client, request) = (call.core.clone(), call.client.clone(), call.request.clone());
+    Answer::SentLater(Box::pin(async move {
+        let revoked = devices::revoke(&core, &account, id, &device, Some(&client.resource)).await;
+        let own = revoked.as_ref().is_ok_and(|revoked| revoked.own);
+        let reply = match answer(revoked) {
+            Ok(()) => Some(Stanza::iq_result(&request, None)),
+            Err(error) => request.error_reply(&error),
+        };
+        if let Some(reply) = reply {
+            client.send(reply);
         }
-    })
+        if own {
+            client.resource.outbox.close(CloseReason::Revoked);
+        }
+    }))
+}
+
+fn answer(revoked: Result<Revocation, OpError>) -> Result<(), StanzaError> {
+    match revoked {
+        Ok(revoked) if revoked.password => Err(StanzaError::service_unavailable()
+            .with_text("the client knows the password: change it to keep the client out")
+            .with_app("password-reset-required", ns::CLIENT_ACCESS)),
+        Ok(_) => Ok(()),
+        Err(OpError::NotFound) => Err(StanzaError::item_not_found()),
+        Err(error) => Err(error.into()),
+    }
 }

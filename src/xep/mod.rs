@@ -1,18 +1,26 @@
 //! Behaviour by extension: a file each. Nothing outside names them but `catalogue.rs`.
 
+pub mod avatar;
+pub mod blocking;
+pub mod bookmarks;
 pub mod caps;
 pub mod carbons;
 pub mod client_access;
+pub mod client_state;
 pub mod contact;
 pub mod disco;
+pub mod displayed;
 pub mod external_services;
+pub mod host_meta;
 pub mod jid_escaping;
 pub mod jingle_message;
 pub mod last_activity;
 pub mod mam;
 pub mod offline;
+pub mod pep_presence;
 pub mod ping;
 pub mod private;
+pub mod profiles;
 pub mod pubsub;
 pub mod push;
 pub mod register;
@@ -21,5 +29,6 @@ pub mod session;
 pub mod stanza_id;
 pub mod stream_management;
 pub mod time;
+pub mod upload;
 pub mod vcard;
 pub mod version;

@@ -4,6 +4,7 @@
 //! Order: everything that is stored is enqueued under the account's lock. While stored messages are being handed out, new
 //! ones queue up behind them (`account::Replay`).
 
+use crate::account::noted;
 use crate::account::replay::HandOut;
 use crate::account::resource::{Client, Resource};
 use crate::account::{Account, AccountState, Parcel, Replay};
@@ -12,12 +13,14 @@ use crate::config::Offline as OfflineSettings;
 use crate::core::Core;
 use crate::delivery::message;
 use crate::extension::{About, Declare, Extension, Undelivered};
+use crate::hold::Hold;
+use crate::journal::{Effect, EffectKind};
 use crate::outbox::{Item, Receipt};
 use crate::router::bounce::{bounce, storage_error};
 use crate::storage::{AccountId, Error, OfflineMessage, OfflineRow};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use xep_support::formats::delay;
+use xep_support::formats::{delay, stanza_id};
 use xep_support::ns;
 use xep_support::stanza::error::{Condition, StanzaError};
 use xep_support::stanza::{Facts, MessageType, Print, Stanza};
@@ -84,6 +87,10 @@ fn keep(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, mut 
     let stamp_us = parcel.stamp_us.unwrap_or_else(clock::now_micros);
     let expires_us = kept_us.map(|kept_us| stamp_us.saturating_add(kept_us));
     let row = OfflineRow { account: id, stamp_us, expires_us, stanza: text };
+    let (cause, told_as) = (
+        parcel.hold.as_ref().and_then(Hold::cause),
+        noted::told_as(core.storage.archive_ids(), parcel.extra.as_deref()),
+    );
     let (core2, account2) = (core.clone(), account.clone());
     let done = move |stored: Result<(), Error>| match stored {
         Ok(()) => {
@@ -95,7 +102,8 @@ fn keep(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, mut 
         // A full queue answers at once, while the caller still holds the account's lock: hence a task.
         Err(error) => drop(tokio::spawn(async move { not_stored(&core2, &account2, &parcel, bytes, &error) })),
     };
-    core.storage.offline_store(row, Box::new(done));
+    let cause = cause.map(|cause| Effect { cause, kind: EffectKind::Stored, value: told_as });
+    core.storage.offline_store_caused(row, cause, Box::new(done));
     Undelivered::Kept
 }
 
@@ -144,6 +152,33 @@ pub async fn expire(core: &Core, now_us: i64) -> Result<u64, Error> {
     Ok(gone)
 }
 
+/// XEP-0386 §3.2: a client that binds with Bind 2 reads from the archive what it has missed, so that it is not sent that as
+/// well. What is not in the archive stays.
+pub async fn leave_to_archive(core: &Core, account: &Account) {
+    let (Some(id), true) = (account.id, core.config().archive.enabled) else { return };
+    let mut mark = String::new();
+    stanza_id::write(&mut mark, account.jid.as_str(), "");
+    mark.truncate(mark.len() - "'/>".len());
+    let commit = {
+        let state = account.lock();
+        let offline = &state.offline;
+        if offline.messages == 0 || !matches!(offline.replay, Replay::Idle) || offline.detached.is_some() {
+            return;
+        }
+        // Under the lock, like every message that is stored.
+        core.storage.offline_leave_to_archive(id, mark)
+    };
+    match commit.await {
+        Ok(gone) => {
+            let whole = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+            account.lock().offline.purged(whole(gone.count), whole(gone.bytes));
+        }
+        Err(error) => {
+            tracing::error!(account = %account.jid, %error, "stored messages could not be left to the archive")
+        }
+    }
+}
+
 /// Asks the disk how much is kept for an account. An account in motion is left alone: it is counted another time.
 async fn recount(core: &Core, account: &Account) -> Result<(), Error> {
     let believed = || {
@@ -178,6 +213,38 @@ fn hand_out(core: &Arc<Core>, client: &Client) {
     let replay =
         HandingOut { core: core.clone(), account: client.account.clone(), id, after: 0, park: false, over: false };
     tokio::spawn(replay.run());
+}
+
+/// A stored message as it is handed out; `None` if it is damaged.
+pub fn item(account: &Account, row: &OfflineMessage, stanza: Stanza, page: &Arc<HandOut>) -> Item {
+    let mut stamp = String::with_capacity(128);
+    delay::write(&mut stamp, Some(account.jid.domain()), row.stamp_us);
+    let receipt = Receipt::Row(page.row(row.id, row.stanza.len()));
+    Item { stanza: Arc::new(stanza), to: None, extra: Some(stamp.into()), receipt }
+}
+
+/// A stored message as a stanza.
+pub fn stored(account: &Account, row: &OfflineMessage) -> Option<Stanza> {
+    let stanza = Stanza::parse(row.stanza.as_bytes(), &StreamContext::stored());
+    if stanza.is_err() {
+        tracing::error!(account = %account.jid, row = row.id, "a stored message is damaged, skipped");
+    }
+    stanza.ok()
+}
+
+/// After a restart: a client that may come back has these rows in hand, the last of them `after`. Under the account's lock.
+pub fn go_on(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, page: Arc<HandOut>, after: i64) {
+    let Some(id) = account.id else { return };
+    state.offline.detached = Some(Arc::downgrade(&page));
+    state.offline.replay = Replay::Storing;
+    let mut rest = HandingOut { core: core.clone(), account: account.clone(), id, after, park: false, over: false };
+    tokio::spawn(async move {
+        let rows = page.rows_left();
+        if page.finished().await < rows {
+            rest.after = 0;
+        }
+        rest.run().await;
+    });
 }
 
 /// Stored messages on their way to whoever of the account's resources can take them.
@@ -297,23 +364,19 @@ impl HandingOut {
     fn push(&mut self, target: &Arc<Resource>, messages: Vec<OfflineMessage>) -> Page {
         let handed = HandOut::new(self.account.clone(), self.core.storage.clone());
         let mut page = Page { handed, rows: 0, read: messages.len() };
+        // Somebody may have been blocked since (XEP-0191 §3.3).
+        let blocked = self.account.lock().blocked.clone();
         let calls_after_us = clock::now_micros().saturating_sub(call_us(&self.core.config().offline));
         let mut items = Vec::with_capacity(messages.len());
         for row in messages {
-            let Ok(stanza) = Stanza::parse(row.stanza.as_bytes(), &StreamContext::stored()) else {
-                tracing::error!(account = %self.account.jid, row = row.id, "a stored message is damaged, skipped");
+            let Some(stanza) = stored(&self.account, &row) else {
                 items.push((row.id, None));
                 continue;
             };
-            if is_about_call(&stanza) && row.stamp_us < calls_after_us {
-                items.push((row.id, None));
-                continue;
-            }
-            let mut stamp = String::with_capacity(128);
-            delay::write(&mut stamp, Some(self.account.jid.domain()), row.stamp_us);
-            let extra = Some(stamp.into());
-            let receipt = Receipt::Row(page.handed.row(row.id, row.stanza.len()));
-            items.push((row.id, Some(Item { stanza: Arc::new(stanza), to: None, extra, receipt })));
+            let is_over = is_about_call(&stanza) && row.stamp_us < calls_after_us;
+            let is_blocked = blocked.as_ref().is_some_and(|list| stanza.from().is_some_and(|from| list.forbids(from)));
+            let wanted = !(is_over || is_blocked);
+            items.push((row.id, wanted.then(|| item(&self.account, &row, stanza, &page.handed))));
         }
         // Under the lock: a client that loses its connection has all of them in its outbox then, or none.
         let mut state = self.account.lock();

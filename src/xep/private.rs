@@ -6,6 +6,7 @@ use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall, IqR
 use crate::ops;
 use crate::router::bounce::refused;
 use crate::storage::AccountId;
+use crate::xep::bookmarks;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use xep_support::ns;
@@ -63,9 +64,14 @@ fn get(call: IqCall<'_>) -> Answer {
         Err(error) => return Answer::error(error),
     };
     let (id, element) = wanted;
-    let storage = call.core.storage.clone();
+    let (core, account) = (call.core.clone(), call.client.account.clone());
     Answer::later(async move {
-        let kept = storage.private_get(id, &key(&element)).await.map_err(refused("private storage"))?;
+        if key(&element) == bookmarks::KEY
+            && let Some(list) = bookmarks::read_list(&core, &account, id).await?
+        {
+            return Ok(Some(Element::new("query", ns::PRIVATE).child(list)));
+        }
+        let kept = core.storage.private_get(id, &key(&element)).await.map_err(refused("private storage"))?;
         match kept {
             None => Ok(Some(Element::new("query", ns::PRIVATE).child(element))),
             Some(xml) => restore(&xml).map(Some),
@@ -98,8 +104,31 @@ fn set(call: IqCall<'_>) -> Answer {
         Ok(entries) => entries,
         Err(error) => return Answer::error(error),
     };
-    let core = call.core.clone();
-    Answer::later(async move { store(&core, id, entries).await })
+    let (core, account) = (call.core.clone(), call.client.account.clone());
+    // What a client says of its bookmarks in this old format is for clients of newer ones too.
+    let mut lists = call.payload.child_elements().filter(|e| key(e) == bookmarks::KEY);
+    let list = lists.next().filter(|_| lists.next().is_none()).cloned();
+    Answer::later(async move {
+        check_size(&core, &entries)?;
+        let mut entries = entries;
+        if let Some(list) = list
+            && let Some(kept) = bookmarks::write_list(&core, &account, id, &list).await?
+        {
+            entries.insert(bookmarks::KEY.to_owned(), kept.to_xml(ns::PRIVATE));
+        }
+        store(&core, id, entries).await
+    })
+}
+
+fn full() -> StanzaError {
+    StanzaError::new(Condition::ResourceConstraint).with_text("private storage is full")
+}
+
+/// What would never fit is refused before anything is done with it.
+fn check_size(core: &Core, entries: &Entries) -> Result<(), StanzaError> {
+    let limits = &core.config().limits;
+    let fits = entries.len() <= limits.private_items_max && size(entries) <= limits.private_bytes_max;
+    if fits { Ok(()) } else { Err(full()) }
 }
 
 /// §2.3: all elements of a request, those of one name together, as they will be found again.
@@ -117,10 +146,6 @@ async fn store(core: &Core, id: AccountId, entries: Entries) -> IqResult {
         let limits = &core.config().limits;
         (limits.private_items_max, limits.private_bytes_max)
     };
-    let full = || StanzaError::new(Condition::ResourceConstraint).with_text("private storage is full");
-    if entries.len() > items_max || size(&entries) > bytes_max {
-        return Err(full());
-    }
     let trouble = refused("private storage");
     // What another session of the account has just stored counts too.
     core.storage.barrier().await.map_err(&trouble)?;

@@ -1,9 +1,10 @@
 //! XEP-0054: visiting cards, which everybody may read.
 
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall};
+use crate::ops;
 use crate::router::bounce::refused;
 use crate::storage::{Storage, Vcard};
-use crate::{clock, ops};
+use crate::xep::avatar;
 use std::sync::Arc;
 use xep_support::ns;
 use xep_support::stanza::IqType;
@@ -56,7 +57,8 @@ async fn find(storage: &Storage, asked: &str) -> Result<Option<Vcard>, StanzaErr
     storage.vcard_get(record.account.id).await.map_err(refused("vcard"))
 }
 
-fn restore(vcard: &Vcard) -> Result<Element, StanzaError> {
+/// The card as it was stored.
+pub(super) fn restore(vcard: &Vcard) -> Result<Element, StanzaError> {
     Element::parse_in(&vcard.xml, &StreamContext::stored()).map_err(|error| {
         tracing::error!(%error, "a vCard in storage is damaged");
         StanzaError::new(Condition::InternalServerError)
@@ -69,10 +71,12 @@ fn set(call: IqCall<'_>) -> Answer {
         Ok(id) => id,
         Err(error) => return Answer::error(error),
     };
-    let xml = call.payload.first_child().map(|_| call.payload.to_xml(ns::CLIENT));
-    if xml.as_ref().is_some_and(|xml| xml.len() > call.core.config().limits.vcard_bytes_max) {
+    if call.payload.to_xml(ns::CLIENT).len() > call.core.config().limits.vcard_bytes_max {
         return Answer::error(StanzaError::new(Condition::PolicyViolation).with_text("the vCard is too large"));
     }
-    let commit = call.core.storage.vcard_set(id, xml.as_deref(), clock::now_micros());
-    Answer::later(async move { commit.await.map(|()| None).map_err(refused("vcard")) })
+    let (core, client, card) = (call.core.clone(), call.client.clone(), call.payload);
+    Answer::later(async move {
+        let from = client.jid().as_jid();
+        avatar::card_written(&core, &client.account, from, id, &card).await.map(|()| None)
+    })
 }

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod archive;
+mod devices;
 mod operations;
+mod pubsub;
 mod push;
 mod running;
 mod sessions;
 mod stopped;
 mod support;
+mod uploads;

@@ -1,6 +1,6 @@
 //! A server from its first start to its end.
 
-use crate::support::Home;
+use crate::support::{Home, NO_FIXED_PORTS};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -8,7 +8,10 @@ use std::net::TcpListener;
 #[test]
 fn the_first_start_says_what_to_do_next() {
     let home = Home::new();
-    let mut child = home.command("--c2s-listen 127.0.0.1:0 --c2s-tls-listen 127.0.0.1:0").spawn().unwrap();
+    let mut child = home
+        .command(&format!("--c2s-listen 127.0.0.1:0 --c2s-tls-listen 127.0.0.1:0 {NO_FIXED_PORTS}"))
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let banner: Vec<String> = lines.by_ref().take_while(|line| !line.contains("  stop ")).collect();
     let banner = banner.join("\n");
@@ -103,7 +106,8 @@ fn a_reload_says_what_changed_and_what_did_not() {
 fn hangup_reloads() {
     let home = Home::new();
     home.write("magpie.toml", "[limits]\nroster_items_max = 5\n");
-    let mut child = home.command("--c2s-listen 127.0.0.1:0 --c2s-tls-listen=").spawn().unwrap();
+    let mut child =
+        home.command(&format!("--c2s-listen 127.0.0.1:0 --c2s-tls-listen= {NO_FIXED_PORTS}")).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(log.any(|line| line.contains("ready")));
     home.write("magpie.toml", "[limits]\nroster_items_max = 1\n");
@@ -119,7 +123,7 @@ fn hangup_reloads() {
 fn a_second_server_is_told_about_the_first() {
     let home = Home::new();
     let server = home.serve("");
-    let done = home.run("--c2s-listen 127.0.0.1:0 --c2s-tls-listen 127.0.0.1:0");
+    let done = home.run(&format!("--c2s-listen 127.0.0.1:0 --c2s-tls-listen 127.0.0.1:0 {NO_FIXED_PORTS}"));
     assert_eq!(done.code, 1);
     let pid = format!("in use by process {}", server.child.id());
     assert!(done.err.contains(&pid) && done.err.contains("magpie status"), "{}", done.err);
@@ -130,7 +134,7 @@ fn a_port_in_use_is_named() {
     let home = Home::new();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = held.local_addr().unwrap();
-    let done = home.run(&format!("--c2s-listen {address} --c2s-tls-listen="));
+    let done = home.run(&format!("--c2s-listen {address} --c2s-tls-listen= {NO_FIXED_PORTS}"));
     assert_eq!(done.code, 1);
     assert!(done.err.contains(&format!("cannot listen on {address}")), "{}", done.err);
     assert!(done.err.contains(&format!("sport = :{}", address.port())), "{}", done.err);

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 /// Ends a test that fails; no test waits for it.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// The web side on free ports, too: tests run side by side.
+pub(crate) const NO_FIXED_PORTS: &str = "--http-listen 127.0.0.1:0 --http-tls-listen 127.0.0.1:0";
+
 /// A directory of its own, removed at the end.
 pub(crate) struct Home(TempDir);
 
@@ -80,7 +83,7 @@ impl Home {
 
     /// Starts a server on free ports and waits until it is ready.
     pub(crate) fn serve(&self, flags: &str) -> Running {
-        let flags = format!("{flags} --json --c2s-listen 127.0.0.1:0 --c2s-tls-listen 127.0.0.1:0");
+        let flags = format!("{flags} --json --c2s-listen 127.0.0.1:0 --c2s-tls-listen 127.0.0.1:0 {NO_FIXED_PORTS}");
         let log = self.path("log");
         let mut child = self.command(&flags).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut line = String::new();

@@ -65,6 +65,13 @@ impl Client {
 
     /// PLAIN and resource binding; no presence yet.
     pub(crate) async fn login(address: SocketAddr, name: &str, resource: &str) -> Result<Self, Over> {
+        let mut client = Self::authenticated(address, name).await?;
+        client.bind(resource).await?;
+        Ok(client)
+    }
+
+    /// PLAIN, and the stream behind it.
+    pub(crate) async fn authenticated(address: SocketAddr, name: &str) -> Result<Self, Over> {
         let mut client = Self::connect(address).await?;
         client.open().await?;
         let secret = base64::engine::general_purpose::STANDARD.encode(format!("\0{name}\0{PASSWORD}"));
@@ -72,14 +79,18 @@ impl Client {
         client.write(&auth).await?;
         client.until("<success").await?;
         client.open().await?;
+        Ok(client)
+    }
+
+    pub(crate) async fn bind(&mut self, resource: &str) -> Result<(), Over> {
         let bind = format!(
             "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{resource}</resource>\
              </bind></iq>"
         );
-        client.write(&bind).await?;
-        let answer = client.until("<iq").await?;
+        self.write(&bind).await?;
+        let answer = self.until("<iq").await?;
         assert!(attribute(&answer, "type") == Some("result"), "{answer}");
-        Ok(client)
+        Ok(())
     }
 
     pub(crate) async fn write(&mut self, xml: &str) -> Result<(), Over> {
@@ -110,7 +121,7 @@ impl Client {
     }
 
     /// The next element that begins like this; others before it are dropped.
-    async fn until(&mut self, start: &str) -> Result<String, Over> {
+    pub(crate) async fn until(&mut self, start: &str) -> Result<String, Over> {
         loop {
             let element = self.next().await?;
             if element.starts_with(start) {

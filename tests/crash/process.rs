@@ -72,6 +72,8 @@ impl Process {
             .env("MAGPIE_DOMAIN", crate::DOMAIN)
             .env("MAGPIE_DATA_DIR", dir.data())
             .env("MAGPIE_C2S_LISTEN", address.to_string())
+            .env("MAGPIE_HTTP_LISTEN", "")
+            .env("MAGPIE_HTTP_TLS_LISTEN", "")
             .env("MAGPIE_C2S_TLS_LISTEN", "")
             .env("MAGPIE_REGISTRATION", "open")
             .env("MAGPIE_ALLOW_PLAINTEXT_AUTH", "true")

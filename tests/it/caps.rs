@@ -17,7 +17,7 @@ const MOOD: &str = "http://jabber.org/protocol/mood";
 /// A client's capabilities: what it answers, and the hash of it.
 pub(crate) struct Software {
     pub(crate) ver: String,
-    children: String,
+    pub(crate) children: String,
 }
 
 impl Software {
@@ -51,7 +51,7 @@ pub(crate) fn introduce(client: &mut Client, software: &Software) {
 
 /// The server asks what stands behind this node.
 #[track_caller]
-fn expect_question(client: &mut Client, node: &str) {
+pub(crate) fn expect_question(client: &mut Client, node: &str) {
     loop {
         let element = client.next();
         if element.name != "presence" {
@@ -74,7 +74,7 @@ fn answer(client: &mut Client, children: &str) {
 }
 
 /// Is a connected resource known to want this? `None`: it is not known what it wants.
-fn wants(server: &TestServer, jid: &str, node: &str) -> Option<bool> {
+pub(crate) fn wants(server: &TestServer, jid: &str, node: &str) -> Option<bool> {
     let (bare, resource) = jid.split_once('/').unwrap();
     let account = server.server().core().accounts.find(&format!("{bare}@im.example")).unwrap();
     let state = account.lock();
@@ -84,7 +84,7 @@ fn wants(server: &TestServer, jid: &str, node: &str) -> Option<bool> {
 
 /// An answer is looked at by nobody who would tell us.
 #[track_caller]
-fn soon(mut is: impl FnMut() -> bool) {
+pub(crate) fn soon(mut is: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !is() {
         assert!(Instant::now() < end, "it did not come to pass");

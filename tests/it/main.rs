@@ -4,15 +4,20 @@
 mod support;
 
 mod bind;
+mod blocking;
 mod caps;
 mod carbons;
+mod client_state;
 mod durability;
+mod http;
 mod iq;
 mod limits;
 mod mam;
 mod messages;
 mod offline;
+mod pep;
 mod presence;
+mod pubsub;
 mod push;
 mod roster;
 mod sasl;

@@ -4,6 +4,7 @@ use crate::support::{Client, TestServer};
 
 mod detached;
 mod missed;
+mod restart;
 
 const SM: &str = "urn:xmpp:sm:3";
 

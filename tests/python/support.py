@@ -130,6 +130,10 @@ class User(slixmpp.ClientXMPP):
     def say(self, to, text):
         self.send_message(mto=to, mbody=text, mtype="chat")
 
+    async def settle(self):
+        """The answer says that the server has everything sent before it."""
+        await self.make_iq_get(queryxmlns="jabber:iq:version", ito=DOMAIN).send(timeout=DEADLINE_SECONDS)
+
     async def hear(self):
         """The next message: sender, text, whether it waited at the server."""
         message = await self.wait("message")
@@ -164,6 +168,18 @@ EVENTS = [
     "disconnected",
     "connection_failed",
     "ssl_invalid_chain",
+    "sm_enabled",
+    "session_resumed",
+    "stanza_acked",
+    "carbon_received",
+    "carbon_sent",
+    "jingle_message_propose",
+    "jingle_message_accept",
+    "blocked",
+    "unblocked",
+    "pubsub_publish",
+    "pubsub_retract",
+    "message_error",
 ]
 
 

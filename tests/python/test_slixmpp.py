@@ -126,7 +126,7 @@ class Plugins(Case):
         for feature in ["http://jabber.org/protocol/disco#info", "jabber:iq:version", "urn:xmpp:ping", "urn:xmpp:time"]:
             self.assertIn(feature, info["features"])
         items = await romeo.plugin["xep_0030"].get_items(jid=DOMAIN)
-        self.assertEqual(items["disco_items"]["items"], set())
+        self.assertIn((f"pubsub.{DOMAIN}", None, "Publish-Subscribe"), items["disco_items"]["items"])
         info = (await romeo.plugin["xep_0030"].get_info(jid=romeo.boundjid.bare))["disco_info"]
         self.assertIn(("account", "registered"), {identity[:2] for identity in info["identities"]})
 

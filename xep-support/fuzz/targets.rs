@@ -2,6 +2,7 @@
 
 use xep_support::jid::Jid;
 use xep_support::sasl::SaslRequest;
+use xep_support::sasl2::Sasl2Request;
 use xep_support::stanza::{ParseError, Stanza, TopLevel, parse_top_level};
 use xep_support::stream::StreamHeader;
 use xep_support::xml::{Element, Event, FrameLimits, Framer, StreamContext};
@@ -84,10 +85,18 @@ pub(crate) fn jid(data: &[u8]) {
 
 /// Reading a client's SASL element neither panics nor exceeds its bound.
 pub(crate) fn sasl(data: &[u8]) {
-    if let Ok(TopLevel::Other(element)) = parse_top_level(data, &StreamContext::client())
-        && let Some(Ok(SaslRequest::Response(response) | SaslRequest::Auth { initial: Some(response), .. })) =
-            SaslRequest::from_element(&element, 100)
+    let Ok(TopLevel::Other(element)) = parse_top_level(data, &StreamContext::client()) else { return };
+    if let Some(Ok(SaslRequest::Response(response) | SaslRequest::Auth { initial: Some(response), .. })) =
+        SaslRequest::from_element(&element, 100)
     {
         assert!(response.len() <= 100);
+    }
+    match Sasl2Request::from_element(&element, 100) {
+        Some(Ok(Sasl2Request::Response(response))) => assert!(response.0.len() <= 100),
+        Some(Ok(Sasl2Request::Authenticate(request))) => {
+            assert!(request.initial.is_none_or(|initial| initial.0.len() <= 100));
+            assert!(request.agent.and_then(|agent| agent.id).is_none_or(|id| id.len() == 36));
+        }
+        _ => {}
     }
 }

@@ -1,5 +1,7 @@
 //! Formats that many extensions share.
 
+pub mod avatar;
+pub mod bookmarks;
 pub mod caps;
 pub mod date;
 pub mod delay;

@@ -11,8 +11,7 @@ use crate::c2s::stream_management::{self, Resumed};
 use crate::c2s::{leave, random_id};
 use crate::close::CloseReason;
 use crate::core::Core;
-use crate::ops::devices;
-use crate::xep::mam;
+use crate::xep::{mam, offline};
 use std::sync::Arc;
 use xep_support::jid::Jid;
 use xep_support::ns;
@@ -91,7 +90,7 @@ pub(super) async fn enter(
                 // One that was bound before the client said who it is.
                 let device = agent.device.clone();
                 let _ = client.resource.agent.set(agent);
-                if let Err(reason) = still_welcome(n, account, device.as_deref()) {
+                if let Err(reason) = n.still_welcome(account, device.as_deref()) {
                     client.resource.outbox.close(reason);
                 }
                 let session = Some(Session { client, ack: Some(ack), tail: Some(tail) });
@@ -103,7 +102,7 @@ pub(super) async fn enter(
             }
         }
     }
-    still_welcome(n, account, agent.device.as_deref())?;
+    n.still_welcome(account, agent.device.as_deref())?;
     let Some(wish) = wish else { return Ok(Ok(Entered { inline, session: None, agent: Some(agent) })) };
     let Ok(jid) = account.jid.with_resource(&wish.resourcepart(&agent)) else {
         return Ok(Err("no resource can have this tag"));
@@ -117,26 +116,18 @@ pub(super) async fn enter(
     };
     let mut unfinished = Unfinished { core: n.core, client: Some(client), ack: None };
     // Now that it can be found among the sessions: what came before this moment is noted, what comes later finds it.
-    still_welcome(n, account, device.as_deref())?;
+    n.still_welcome(account, device.as_deref())?;
     if let Some(device) = device {
         unfinished.end_older(&device);
     }
     inline.push_str("<bound xmlns='urn:xmpp:bind:0'>");
     unfinished.switch_on(&wish.features, &mut inline);
+    offline::leave_to_archive(n.core, account).await;
     if let Some(metadata) = mam::metadata_of(n.core, account).await {
         metadata.write(&mut inline, ns::BIND2);
     }
     inline.push_str("</bound>");
     Ok(Ok(Entered { inline, session: unfinished.finish(), agent: None }))
-}
-
-/// Is the password still the one it logged in with, and was its device not revoked meanwhile?
-fn still_welcome(n: &Negotiation<'_>, account: &Account, device: Option<&str>) -> Result<(), CloseReason> {
-    if n.core.changed.since(account.jid.as_str(), n.since_ms) {
-        return Err(CloseReason::PasswordChanged);
-    }
-    let revoked = |device| n.core.changed.since(&devices::login_key(account, device), n.since_ms);
-    if device.is_some_and(revoked) { Err(CloseReason::Revoked) } else { Ok(()) }
 }
 
 /// A session that is bound and not begun. If the connection is lost meanwhile it ends as sessions do.
@@ -194,14 +185,19 @@ impl Drop for Unfinished<'_> {
 }
 
 impl Entered {
-    /// The full JID, if a resource was bound (XEP-0388 §2.6.1).
+    /// The full JID, if there is a resource (XEP-0388 §2.6.1). COMPAT: of a resumed session as well, although the example
+    /// has the bare JID: newer versions of the document say so, and xmpp.js takes what it reads for its own address.
     pub(super) fn bound_jid(&self) -> Option<&str> {
-        let session = self.session.as_ref().filter(|session| session.tail.is_none())?;
-        Some(session.client.jid().as_str())
+        Some(self.session.as_ref()?.client.jid().as_str())
     }
 
     pub(super) fn has_session(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// Is stream management on?
+    pub(super) fn is_managed(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.ack.is_some())
     }
 
     /// After `<success/>` and the features: what a resumed session has to be sent again, and the session itself.

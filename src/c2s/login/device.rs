@@ -51,13 +51,36 @@ pub(super) async fn note(
         let (token, nonce) = (new_token(n, mechanism)?, witness(&proven.proof)?);
         Some((mechanism, token, nonce))
     });
-    let Some((mechanism, token, witness)) = issue else {
-        if is_news(&proven.proof, &seen) {
-            // Nobody waits for that.
-            drop(n.core.storage.device_seen(seen, None));
+    let made = match issue {
+        Some(issue) => make(n, account, device, seen, issue).await?,
+        None => {
+            if is_news(&proven.proof, &seen) {
+                // Nobody waits for that.
+                drop(n.core.storage.device_seen(seen, None));
+            }
+            None
         }
-        return Ok(None);
     };
+    // XEP-0484 §3.6: whether the wish for another one was granted or not. Without such a wish it has ended with its use.
+    let ends = wishes.token.is_some() && wishes.fast.is_some_and(|fast| fast.invalidate);
+    if let (Proof::Token(used), true) = (&proven.proof, ends) {
+        let gone = n.core.storage.fast_forget(account, device, used.nonce.clone()).await;
+        gone.map_err(|error| {
+            tracing::error!(%error, "a token could not be invalidated");
+            SaslFailure::TemporaryAuthFailure
+        })?;
+    }
+    Ok(made)
+}
+
+/// A token for this mechanism; none if it cannot be stored.
+async fn make(
+    n: &Negotiation<'_>,
+    account: AccountId,
+    device: &str,
+    seen: DeviceSeen,
+    (mechanism, token, witness): (FastMechanism, FastToken, Witness),
+) -> Result<Option<Element>, SaslFailure> {
     let secret = n.core.device_secret.token(account.0, device, mechanism, &token.nonce);
     let expiry = date::format(token.expires_us, Precision::Seconds);
     match n.core.storage.device_seen(seen, Some((token, witness))).await {
@@ -68,13 +91,6 @@ pub(super) async fn note(
             tracing::error!(%error, "no token: it could not be stored");
             return Ok(None);
         }
-    }
-    if let (Proof::Token(used), true) = (&proven.proof, wishes.fast.is_some_and(|fast| fast.invalidate)) {
-        let gone = n.core.storage.fast_forget(account, device, used.nonce.clone()).await;
-        gone.map_err(|error| {
-            tracing::error!(%error, "a token could not be invalidated");
-            SaslFailure::TemporaryAuthFailure
-        })?;
     }
     Ok(Some(Element::new("token", ns::FAST).attr("expiry", expiry).attr("token", secret)))
 }

@@ -140,7 +140,8 @@ fn read(n: &Negotiation<'_>, offer: &Offer, element: &Element) -> Result<(Authen
         Some(Err(failure)) => return Err(failure.into()),
         Some(Ok(_)) | None => return Err(SaslFailure::MalformedRequest.into()),
     };
-    let wishes = Wishes::read(&request)?;
+    let mut wishes = Wishes::read(&request)?;
+    wishes.upgrades.retain(|task| offer.upgrades().contains(task));
     match (&wishes.config_version, &n.config_version) {
         (Some(seen), Some(current)) if seen != current => Err(Refusal::outdated()),
         _ => Ok((request, wishes)),
@@ -217,7 +218,7 @@ async fn succeed(
     let identifier = entered.bound_jid().unwrap_or(account.jid.as_str());
     sasl2::write_success(&mut out, additional.as_deref(), identifier, &entered.inline);
     n.logged_in();
-    out.push_str(&n.features_after_login(entered.has_session()));
+    out.push_str(&n.features_after_login(entered.has_session(), entered.is_managed()));
     n.channel.say(&out);
     Ok(Ok(entered.into_outcome(n, account)))
 }

@@ -2,7 +2,7 @@
 
 use super::{Negotiation, Ready, unknown_element};
 use crate::account::Account;
-use crate::account::resource::Agent;
+use crate::account::resource::{Agent, Client};
 use crate::c2s::bind::{self, Newcomer};
 use crate::c2s::channel::{Inbound, refused};
 use crate::c2s::stream_management;
@@ -20,6 +20,8 @@ impl Negotiation<'_> {
         account: Arc<Account>,
         agent: Option<Box<Agent>>,
     ) -> Result<Ready, CloseReason> {
+        let device = agent.as_ref().and_then(|agent| agent.device.clone());
+        let device = device.as_deref();
         loop {
             let stanza = match self.channel.element().await? {
                 Inbound::Element(TopLevel::Stanza(stanza)) => stanza,
@@ -29,6 +31,7 @@ impl Negotiation<'_> {
                 Inbound::Element(TopLevel::Other(element)) if element.ns() == ns::SM => {
                     match stream_management::before_binding(self.core, &account, &element, self.channel).await? {
                         Some((client, ack)) => {
+                            self.close_unless_welcome(&account, device, &client);
                             if let Some(agent) = agent {
                                 let _ = client.resource.agent.set(agent);
                             }
@@ -49,20 +52,27 @@ impl Negotiation<'_> {
                 // §7.1: "the server MUST NOT process the stanza and SHOULD return <not-authorized/>".
                 return Err(refused(StreamCondition::NotAuthorized));
             }
-            if self.core.changed.since(account.jid.as_str(), self.since_ms) {
-                // The password it logged in with is no longer the password.
-                return Err(CloseReason::PasswordChanged);
-            }
+            self.still_welcome(&account, device)?;
             let (peer, encrypted, agent) = (self.peer, self.tls.is_some(), agent.clone());
             let newcomer = Newcomer { account: &account, peer, encrypted, agent };
             match bind::bind_as_asked(self.core, newcomer, &stanza).await {
-                Ok(client) => return Ok(self.ready(client, None, false)),
+                Ok(client) => {
+                    self.close_unless_welcome(&account, device, &client);
+                    return Ok(self.ready(client, None, false));
+                }
                 Err(error) => {
                     if let Some(reply) = stanza.error_reply(&error) {
                         self.channel.send(&reply.to_xml()).await?;
                     }
                 }
             }
+        }
+    }
+    /// Now that it can be found among the sessions: what came before this moment is noted, what comes later finds it. A
+    /// session that must not be ends as soon as it begins.
+    fn close_unless_welcome(&self, account: &Account, device: Option<&str>, client: &Client) {
+        if let Err(reason) = self.still_welcome(account, device) {
+            client.resource.outbox.close(reason);
         }
     }
 }

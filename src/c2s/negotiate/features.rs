@@ -79,13 +79,16 @@ impl Negotiation<'_> {
     }
 
     /// One line for each feature: extensions of the stream add theirs here. A client that has a session already has no use
-    /// for some of them.
-    pub(in crate::c2s) fn features_after_login(&self, has_session: bool) -> String {
+    /// for some of them; one with stream management on must not be led to resume (XEP-0198 §3: once on a stream).
+    pub(in crate::c2s) fn features_after_login(&self, has_session: bool, is_managed: bool) -> String {
         let mut out = String::from("<stream:features>");
         if !has_session {
             write_binding(&mut out);
         }
-        let _ = write!(out, "<sm xmlns='{}'/>", ns::SM);
+        if !is_managed {
+            let _ = write!(out, "<sm xmlns='{}'/>", ns::SM);
+        }
+        let _ = write!(out, "<csi xmlns='{}'/>", ns::CSI);
         let _ = write!(out, "<ver xmlns='{}'/><sub xmlns='{}'/>", ns::ROSTER_VERSIONING, ns::PRE_APPROVAL);
         self.host.iter().for_each(|host| out.push_str(&caps::stream_features(self.core, host)));
         let l = &self.core.config().limits;

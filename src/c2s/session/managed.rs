@@ -6,12 +6,20 @@ use crate::account::ack::{Ack, TooHigh, failed, write_ack, write_enabled, write_
 use crate::c2s::stream_management;
 use crate::clock;
 use crate::close::CloseReason;
+use crate::journal::Batch;
 use crate::outbox::Item;
+use std::cell::RefCell;
 use std::task::Context;
-use xep_support::stanza::Print;
 use xep_support::stanza::error::Condition;
 use xep_support::stream::StreamCondition;
 use xep_support::xml::Element;
+
+thread_local! {
+    static BATCH: RefCell<Batch> = RefCell::default();
+}
+
+/// Of stanzas that were handled and not noted as safe.
+const UNSURE_STANZAS_MAX: u32 = 64;
 
 /// What a session has more if its client speaks of stream management.
 #[derive(Default)]
@@ -48,7 +56,10 @@ impl Session {
                 write_enabled(say, new.resume.as_ref());
                 *ack = Some(Box::new(new));
             }
-            ("r", Some(ack)) if self.client.pending.is_clear() => write_ack(say, ack.handled),
+            ("r", Some(ack)) if self.client.pending.is_clear() => {
+                ack.make_safe(ack.handled);
+                write_ack(say, ack.handled);
+            }
             ("r", Some(ack)) => {
                 // The count must not contain what is not safe yet.
                 *answer = Some(ack.handled);
@@ -77,10 +88,15 @@ impl Session {
 
     /// A stanza of the client's is about to be handled.
     pub(super) fn count_handled(&mut self) {
-        if let Some(ack) = self.ack_mut() {
+        let client = &self.client;
+        if let Some(ack) = self.managed.as_mut().and_then(|managed| managed.ack.as_deref_mut()) {
             ack.handled = ack.handled.wrapping_add(1);
-            let handled = ack.handled;
-            self.client.pending.begin(handled);
+            let (handled, unsure) = (ack.handled, ack.unsafe_count());
+            // What it has caused so far is remembered until it is known to be safe, whether its client asks or not.
+            if unsure > UNSURE_STANZAS_MAX && client.pending.is_clear() {
+                ack.make_safe(handled.wrapping_sub(1));
+            }
+            client.pending.begin(handled);
         }
     }
 
@@ -89,6 +105,9 @@ impl Session {
         if let Some(managed) = &mut self.managed
             && let Some(h) = managed.answer.take()
         {
+            if let Some(ack) = &mut managed.ack {
+                ack.make_safe(h);
+            }
             write_ack(&mut managed.say, h);
         }
     }
@@ -142,13 +161,23 @@ impl Session {
     ) -> Result<(), CloseReason> {
         out.clear();
         self.say_into(out);
+        // All that was read so far is handled: an answer among these goes into the journal together with that.
+        let safe = self.wait.is_none() && self.client.pending.is_clear();
         let Some(ack) = self.ack_mut() else { return Ok(()) };
-        let now_us = clock::now_micros();
-        for item in items.drain(..) {
-            let extra = item.extra.as_deref().unwrap_or_default().as_bytes();
-            item.stanza.write(out, &Print { to: item.to.as_ref(), xmlns: None, extra });
-            ack.note_sent(item, now_us);
-        }
+        BATCH.with_borrow_mut(|batch| {
+            let now_us = clock::now_micros();
+            for item in items.drain(..) {
+                let start = out.len();
+                item.print(out);
+                ack.note_sent(item, now_us, &out[start..], batch);
+            }
+            if safe {
+                ack.note_safe(ack.handled, batch);
+            }
+            if !batch.is_empty() {
+                ack.write(batch);
+            }
+        });
         if ack.take_request(idle, clock::monotonic_seconds()) {
             write_request(out);
         }

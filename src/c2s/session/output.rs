@@ -1,6 +1,7 @@
 //! What a session writes: batches out of its outbox, and what is settled when the socket has taken them.
 
 use super::{InFlight, STALL_AWAITED_SECONDS_MAX, Session, Stall};
+use crate::account::noted::note_reached;
 use crate::account::replay::HandedOut;
 use crate::clock;
 use crate::close::CloseReason;
@@ -9,7 +10,6 @@ use std::cell::RefCell;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
-use xep_support::stanza::Print;
 
 /// What a batch of output holds at most.
 pub(super) const WRITE_BYTES_MAX: usize = 60 * 1024;
@@ -79,8 +79,7 @@ impl Session {
         self.say_into(out);
         let mut ends = smallvec::SmallVec::<[usize; 32]>::new();
         for item in items.iter() {
-            let extra = item.extra.as_deref().unwrap_or_default().as_bytes();
-            item.stanza.write(out, &Print { to: item.to.as_ref(), xmlns: None, extra });
+            item.print(out);
             ends.push(out.len());
         }
         // A stored message must be noted as handed out the moment it is: what is killed in between comes twice. So nothing
@@ -98,6 +97,7 @@ impl Session {
         } else if let Some(at) = last_row {
             items[at].receipt.note();
         }
+        note_reached(&self.core.journal, items.iter());
         if last_row.is_some() {
             self.wire.io.cork(false);
         }
@@ -110,6 +110,7 @@ impl Session {
         self.in_flight_bytes = 0;
         let written = std::mem::take(&mut self.in_flight);
         note(written.iter());
+        note_reached(&self.core.journal, written.iter().map(|f| &f.item));
         settle(written.into_iter().map(|f| f.item));
         self.note_flushed();
     }
@@ -126,6 +127,7 @@ impl Session {
         if count > 0 {
             self.in_flight_from = self.in_flight[count - 1].end;
             note(self.in_flight[..count].iter());
+            note_reached(&self.core.journal, self.in_flight[..count].iter().map(|f| &f.item));
             settle(self.in_flight.drain(..count).map(|f| f.item));
         }
         whole

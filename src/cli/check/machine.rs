@@ -26,7 +26,8 @@ const OTHER_FILES: u64 = 64;
 
 /// Whether each listener can be opened, or is already held by the running server.
 pub(super) fn ports(config: &Config, running: bool) -> Vec<Finding> {
-    let listeners = config.c2s.listen.iter().chain(&config.c2s.tls_listen);
+    let web = config.http.listen.iter().chain(&config.http.tls_listen).chain(&config.metrics.listen);
+    let listeners = config.c2s.listen.iter().chain(&config.c2s.tls_listen).chain(web);
     // One that is held only while we look must not be in the way of the next.
     listeners.map(|address| port(*address, TcpListener::bind(address).map(drop), running)).collect()
 }
@@ -133,6 +134,8 @@ mod tests {
     fn a_port_is_free_held_or_ours() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut config = Config::default();
+        config.http.listen.clear();
+        config.http.tls_listen.clear();
         config.c2s.listen = vec![held.local_addr().unwrap()];
         config.c2s.tls_listen = vec!["127.0.0.1:0".parse().unwrap()];
         let outcomes = |running| ports(&config, running).iter().map(|finding| finding.outcome).collect::<Vec<_>>();

@@ -45,7 +45,7 @@ async fn accounts_are_made_listed_changed_and_removed() {
     // Everything of an account goes with it, and its id is not given out again.
     store(&storage, message(id, "<m/>")).await.unwrap();
     storage.private_set(id, "key", "<x/>").await.unwrap();
-    storage.vcard_set(id, Some("<vCard/>"), 1).await.unwrap();
+    storage.vcard_set(id, Some("<vCard/>"), None, 1).await.unwrap();
     assert!(storage.account_delete(id).await.unwrap());
     assert!(!storage.account_delete(id).await.unwrap());
     assert_eq!(storage.account("a@one.example").await.unwrap(), None);
@@ -213,9 +213,9 @@ async fn small_things_are_kept() {
     assert_eq!(storage.private_get(romeo, "{exodus:prefs}exodus").await.unwrap().unwrap(), "<exodus>ü</exodus>");
     assert_eq!(storage.private_usage(romeo).await.unwrap(), PrivateUsage { keys: 2, bytes: 23 });
 
-    storage.vcard_set(romeo, Some("<vCard/>"), 5).await.unwrap();
+    storage.vcard_set(romeo, Some("<vCard/>"), None, 5).await.unwrap();
     assert_eq!(storage.vcard_get(romeo).await.unwrap(), Some(Vcard { xml: "<vCard/>".into(), updated_us: 5 }));
-    storage.vcard_set(romeo, None, 6).await.unwrap();
+    storage.vcard_set(romeo, None, None, 6).await.unwrap();
     assert_eq!(storage.vcard_get(romeo).await.unwrap(), None);
 
     assert_eq!(storage.meta_init("secret", vec![1]).await.unwrap(), [1]);

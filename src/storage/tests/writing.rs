@@ -188,7 +188,7 @@ async fn a_panicking_callback_does_not_stop_the_writer() {
 #[test]
 fn an_operation_that_is_never_run_is_answered_too() {
     let outcomes = Outcomes::default();
-    drop(Op::Store(message(AccountId(1), "<m/>"), commit::Completion::new(outcomes.note(0))));
+    drop(Op::Store(message(AccountId(1), "<m/>"), commit::Completion::new(outcomes.note(0), None)));
     let [(0, Err(Error::Closed))] = &outcomes.take()[..] else { panic!("answered once") };
 }
 

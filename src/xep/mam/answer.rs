@@ -9,7 +9,7 @@ use crate::extension::{Answer, IqCall, IqResult};
 use crate::ops;
 use crate::outbox::Item;
 use crate::router::bounce::refused;
-use crate::storage::{AccountId, ArchivePage, ArchiveQuery, ArchivedMessage};
+use crate::storage::{AccountId, ArchiveIds, ArchivePage, ArchiveQuery, ArchivedMessage};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(super) fn form(call: IqCall<'_>) -> Answer {
 pub(super) fn query(call: IqCall<'_>) -> Answer {
     let read = || {
         enabled(call.core)?;
-        Ok((ops::registered(&call.client.account)?, Query::read(&call.payload)?))
+        Ok((ops::registered(&call.client.account)?, Query::read(&call.payload, call.core.storage.archive_ids())?))
     };
     let (id, query) = match read() {
         Ok(read) => read,
@@ -63,7 +63,9 @@ async fn metadata_now(core: &Core, account: &Account) -> Result<Element, StanzaE
     written(core, account).await?;
     let bounds = core.storage.archive_bounds(id).await.map_err(refused("archive"))?;
     let end = |name: &'static str, id: i64| {
-        Element::new(name, ns::MAM).attr("id", id.to_string()).attr("timestamp", date::format(id, Precision::Millis))
+        Element::new(name, ns::MAM)
+            .attr("id", core.storage.archive_ids().tell(id).to_string())
+            .attr("timestamp", date::format(id, Precision::Millis))
     };
     let ends = bounds.map(|(first, last)| [end("start", first), end("end", last)]);
     Ok(Element::new("metadata", ns::MAM).children(ends.into_iter().flatten()))
@@ -97,8 +99,9 @@ async fn answer(core: &Arc<Core>, client: &Client, id: AccountId, mut query: Que
         query.max.map_or(limits.messages_default, |max| limits.messages_max.min(max.try_into().unwrap_or(u32::MAX)));
     let page = storage.archive_page(id, &query.filter, query.from, rows, limits.bytes).await;
     let page = page.map_err(refused("archive"))?;
-    let answer = fin(&range(&page, query.is_first), !page.more);
-    send(client, &query, page);
+    let ids = storage.archive_ids();
+    let answer = fin(&range(ids, &page, query.is_first), !page.more);
+    send(client, ids, &query, page);
     Ok(Some(answer))
 }
 
@@ -155,10 +158,10 @@ async fn count(core: &Core, id: AccountId, filter: &ArchiveQuery) -> Result<Opti
 
 /// §4.3.2. The number of all results is known for free when they are all on one page; else it is left out, because
 /// counting them would make the price of a page depend on the size of the archive.
-fn range(page: &ArchivePage, is_first: bool) -> rsm::Page {
+fn range(ids: ArchiveIds, page: &ArchivePage, is_first: bool) -> rsm::Page {
     let ends = page.messages.first().zip(page.messages.last());
     rsm::Page {
-        ends: ends.map(|(first, last)| (first.id.to_string(), last.id.to_string())),
+        ends: ends.map(|(first, last)| (ids.tell(first.id).to_string(), ids.tell(last.id).to_string())),
         count: (is_first && !page.more).then_some(page.messages.len() as u64),
     }
 }
@@ -167,7 +170,7 @@ fn fin(page: &rsm::Page, complete: bool) -> Element {
     Element::new("fin", ns::MAM).attr_opt("complete", complete.then_some("true")).child(page.to_element())
 }
 
-fn send(client: &Client, query: &Query, page: ArchivePage) {
+fn send(client: &Client, ids: ArchiveIds, query: &Query, page: ArchivePage) {
     let mut messages = page.messages;
     if query.flipped {
         messages.reverse();
@@ -179,7 +182,7 @@ fn send(client: &Client, query: &Query, page: ArchivePage) {
     let mut inner = String::new();
     for message in messages {
         inner.clear();
-        result(&mut inner, &opening, &message);
+        result(&mut inner, &opening, ids, &message);
         let (from, to) = (client.account.jid.as_jid(), client.jid().as_jid());
         let stanza = Stanza::message_around(Some(from), Some(to), &inner);
         if client.resource.outbox.push(Item::plain(Arc::new(stanza))).is_err() {
@@ -189,11 +192,11 @@ fn send(client: &Client, query: &Query, page: ArchivePage) {
 }
 
 /// §4.2: the message as it was received, and when.
-fn result(out: &mut String, opening: &str, message: &ArchivedMessage) {
+fn result(out: &mut String, opening: &str, ids: ArchiveIds, message: &ArchivedMessage) {
     let stanza = message.stanza.strip_prefix("<message").unwrap_or_default();
     out.reserve(stanza.len() + 320);
     out.push_str(opening);
-    push_attr(out, "id", &message.id.to_string());
+    push_attr(out, "id", &ids.tell(message.id).to_string());
     out.push_str("><forwarded xmlns='");
     out.push_str(ns::FORWARD);
     out.push_str("'>");
@@ -214,23 +217,28 @@ mod tests {
     fn a_result_as_printed() {
         let stanza = "<message from='a@x/1' id='m'><body>hi</body></message>".to_owned();
         let mut out = String::new();
-        result(&mut out, "<result xmlns='urn:xmpp:mam:2' queryid='f27'", &ArchivedMessage { id: 1_000_234, stanza });
-        assert_eq!(
-            out,
-            "<result xmlns='urn:xmpp:mam:2' queryid='f27' id='1000234'><forwarded xmlns='urn:xmpp:forward:0'>\
+        let ids = ArchiveIds::new([0; 16]);
+        let message = ArchivedMessage { id: 1_000_234, stanza };
+        result(&mut out, "<result xmlns='urn:xmpp:mam:2' queryid='f27'", ids, &message);
+        let expected = format!(
+            "<result xmlns='urn:xmpp:mam:2' queryid='f27' id='{}'><forwarded xmlns='urn:xmpp:forward:0'>\
              <delay xmlns='urn:xmpp:delay' stamp='1970-01-01T00:00:01.000Z'/>\
-             <message xmlns='jabber:client' from='a@x/1' id='m'><body>hi</body></message></forwarded></result>"
+             <message xmlns='jabber:client' from='a@x/1' id='m'><body>hi</body></message></forwarded></result>",
+            ids.tell(1_000_234)
         );
+        assert_eq!(out, expected);
     }
 
     #[test]
     fn the_number_of_results_only_when_it_is_free() {
         let message = |id| ArchivedMessage { id, stanza: String::new() };
         let page = |more| ArchivePage { messages: vec![message(3), message(5)], more };
-        let ends = Some(("3".to_owned(), "5".to_owned()));
-        assert_eq!(range(&page(false), true), rsm::Page { ends: ends.clone(), count: Some(2) });
-        assert_eq!(range(&page(true), true), rsm::Page { ends: ends.clone(), count: None });
-        assert_eq!(range(&page(false), false), rsm::Page { ends, count: None });
-        assert_eq!(range(&ArchivePage::default(), true), rsm::Page { ends: None, count: Some(0) });
+        let ids = ArchiveIds::new([0; 16]);
+        let told = |page: &ArchivePage, is_first| range(ids, page, is_first);
+        let ends = Some((ids.tell(3).to_string(), ids.tell(5).to_string()));
+        assert_eq!(told(&page(false), true), rsm::Page { ends: ends.clone(), count: Some(2) });
+        assert_eq!(told(&page(true), true), rsm::Page { ends: ends.clone(), count: None });
+        assert_eq!(told(&page(false), false), rsm::Page { ends, count: None });
+        assert_eq!(told(&ArchivePage::default(), true), rsm::Page { ends: None, count: Some(0) });
     }
 }

@@ -17,6 +17,8 @@ use crate::account::{Account, AccountState, Parcel};
 use crate::clock;
 use crate::core::Core;
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall, Received};
+use crate::hold::Hold;
+use crate::journal::{Effect, EffectKind};
 use crate::storage::{ArchiveRow, Error, Storage};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,13 +68,19 @@ fn sent(core: &Arc<Core>, client: &Client, state: &mut AccountState, parcel: &mu
     let Some(to) = parcel.stanza.to().filter(|to| to.bare_str() != account.jid.as_str()).cloned() else {
         return Ok(());
     };
+    let known = parcel.hold.as_ref().and_then(Hold::effects).and_then(|known| known.archived_as);
+    if known.is_some() {
+        // Its client did not know when the server was killed, and sends it again (XEP-0198).
+        parcel.archived_as = known.map(|id| core.storage.archive_ids().tell(id));
+        return Ok(());
+    }
     if let Some(row) = row(core, account, state, parcel, &to) {
         if core.storage.is_nearly_full() {
             // Before anybody has it: a message is archived for both or not sent.
             return Err(StanzaError::new(Condition::ResourceConstraint).with_text("too much waits for the disk"));
         }
-        parcel.archived_as = Some(row.id);
-        Entry::new(core, account, row, parcel).write();
+        parcel.archived_as = Some(core.storage.archive_ids().tell(row.id));
+        Entry::new(core, account, row, parcel, EffectKind::Sent).write();
     }
     Ok(())
 }
@@ -80,12 +88,23 @@ fn sent(core: &Arc<Core>, client: &Client, state: &mut AccountState, parcel: &mu
 /// Stage Receive: into the addressee's archive if nothing refuses it. Its clients learn under which id (§3.5).
 fn receive(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, parcel: &mut Parcel) -> Received {
     let Some(from) = parcel.stanza.from().cloned() else { return Received::Pass };
-    let Some(row) = row(core, account, state, parcel, &from) else { return Received::Pass };
-    let mut extra = String::with_capacity(128);
-    stanza_id::write(&mut extra, account.jid.as_str(), row.id);
-    parcel.add(&extra);
-    let entry = Entry::new(core, account, row, parcel);
+    let known = parcel.hold.as_ref().and_then(Hold::effects).map_or((None, None), |k| (k.received_as, k.told_as));
+    if let Some(id) = known.0 {
+        tell(core, account, parcel, id);
+        return Received::Pass;
+    }
+    let Some(mut row) = row(core, account, state, parcel, &from) else { return Received::Pass };
+    // Somebody was told this id already, and it has not entered the archive.
+    row.id = known.1.unwrap_or(row.id);
+    tell(core, account, parcel, row.id);
+    let entry = Entry::new(core, account, row, parcel, EffectKind::Received);
     Received::Accepted(Box::new(move || entry.write()))
+}
+
+fn tell(core: &Core, account: &Account, parcel: &mut Parcel, id: i64) {
+    let mut extra = String::with_capacity(128);
+    stanza_id::write(&mut extra, account.jid.as_str(), core.storage.archive_ids().tell(id));
+    parcel.add(&extra);
 }
 
 /// The row for a message exchanged with `peer`; `None` if it is not archived.
@@ -129,17 +148,19 @@ struct Entry {
     account: Arc<Account>,
     row: ArchiveRow,
     parcel: Parcel,
+    kind: EffectKind,
 }
 
 impl Entry {
-    fn new(core: &Arc<Core>, account: &Arc<Account>, row: ArchiveRow, parcel: &Parcel) -> Self {
+    fn new(core: &Arc<Core>, account: &Arc<Account>, row: ArchiveRow, parcel: &Parcel, kind: EffectKind) -> Self {
         let parcel = Parcel::new(parcel.stanza.clone(), parcel.hold.clone());
-        Self { core: core.clone(), account: account.clone(), row, parcel }
+        Self { core: core.clone(), account: account.clone(), row, parcel, kind }
     }
 
     /// Gives it to the writer. Under the account's lock, so that rows are written in the order of their ids.
     fn write(self) {
-        let Self { core, account, row, parcel } = self;
+        let Self { core, account, row, parcel, kind } = self;
+        let effect = parcel.hold.as_ref().and_then(Hold::cause).map(|cause| Effect { cause, kind, value: row.id });
         let retraction =
             parcel.stanza.facts().contains(Facts::RETRACTION).then(|| (row.account, row.peer.clone(), row.id));
         account.archive_pending.fetch_add(1, Ordering::Relaxed);
@@ -160,7 +181,7 @@ impl Entry {
                 }
             }
         };
-        storage.archive_store(row, Box::new(done));
+        storage.archive_store_caused(row, effect, Box::new(done));
         if let Some((account, peer, id)) = retraction {
             retract::retract(&storage, account, &peer, id, &stanza, hold);
         }

@@ -2,7 +2,7 @@
 //! them.
 
 use super::search;
-use crate::storage::{ArchiveQuery, PageFrom};
+use crate::storage::{ArchiveIds, ArchiveQuery, PageFrom};
 use xep_support::formats::date;
 use xep_support::formats::form::{DataForm, Field, FieldType, FormType};
 use xep_support::formats::rsm;
@@ -37,7 +37,7 @@ const STAMP_MICROS: i64 = 1000;
 
 impl Query {
     /// Reads `<query/>`.
-    pub(super) fn read(query: &Element) -> Result<Self, StanzaError> {
+    pub(super) fn read(query: &Element, ids: ArchiveIds) -> Result<Self, StanzaError> {
         if query.get_attr("node").is_some() {
             return Err(not_implemented("an account has no nodes"));
         }
@@ -57,20 +57,20 @@ impl Query {
             query_id: query.get_attr("queryid").map(str::to_owned),
         };
         if let Some(id) = page.after.as_deref() {
-            read.after(id)?;
+            read.after(number(ids, id)?);
         }
         if let Some(id) = before {
-            read.before(id)?;
+            read.before(number(ids, id)?);
         }
         if let Some(form) = query.find("x", ns::DATA_FORM) {
-            read.form(form)?;
+            read.form(form, ids)?;
         }
         read.named.sort_unstable();
         read.named.dedup();
         Ok(read)
     }
 
-    fn form(&mut self, element: &Element) -> Result<(), StanzaError> {
+    fn form(&mut self, element: &Element, ids: ArchiveIds) -> Result<(), StanzaError> {
         let form = DataForm::from_element(element).map_err(|_| bad("this is no form"))?;
         if form.kind != FormType::Submit || form.form_type() != Some(ns::MAM) {
             return Err(bad("a submitted form of the type urn:xmpp:mam:2 is needed"));
@@ -91,12 +91,12 @@ impl Query {
                     let end = (moment(value()?)?.div_euclid(STAMP_MICROS) + 1) * STAMP_MICROS;
                     self.filter.before = self.filter.before.min(end);
                 }
-                Some("after-id") => self.after(value()?)?,
-                Some("before-id") => self.before(value()?)?,
+                Some("after-id") => self.after(number(ids, value()?)?),
+                Some("before-id") => self.before(number(ids, value()?)?),
                 Some("ids") => {
-                    let ids = field.values.iter().map(|id| number(id)).collect::<Result<Vec<_>, _>>()?;
-                    self.named.extend(&ids);
-                    self.filter.ids = Some(ids);
+                    let among = field.values.iter().map(|id| number(ids, id)).collect::<Result<Vec<_>, _>>()?;
+                    self.named.extend(&among);
+                    self.filter.ids = Some(among);
                 }
                 Some(search::FIELD) => self.text = Some(value()?.to_owned()),
                 // Rooms have archives of their own: there is nothing to leave out.
@@ -107,18 +107,14 @@ impl Query {
         Ok(())
     }
 
-    fn after(&mut self, id: &str) -> Result<(), StanzaError> {
-        let id = number(id)?;
+    fn after(&mut self, id: i64) {
         self.named.push(id);
         self.filter.after = self.filter.after.max(id);
-        Ok(())
     }
 
-    fn before(&mut self, id: &str) -> Result<(), StanzaError> {
-        let id = number(id)?;
+    fn before(&mut self, id: i64) {
         self.named.push(id);
         self.filter.before = self.filter.before.min(id);
-        Ok(())
     }
 
     fn with(&mut self, jid: &str) -> Result<(), StanzaError> {
@@ -138,9 +134,8 @@ fn not_implemented(text: &'static str) -> StanzaError {
 }
 
 /// An id that is none of ours is in no archive.
-fn number(id: &str) -> Result<i64, StanzaError> {
-    let not_ours = || StanzaError::new(Condition::ItemNotFound);
-    id.trim().parse().map_err(|_| not_ours())
+fn number(ids: ArchiveIds, id: &str) -> Result<i64, StanzaError> {
+    ids.read(id.trim()).ok_or_else(|| StanzaError::new(Condition::ItemNotFound))
 }
 
 fn moment(text: &str) -> Result<i64, StanzaError> {
@@ -174,9 +169,15 @@ pub(super) fn form() -> Element {
 mod tests {
     use super::*;
 
+    const IDS: ArchiveIds = ArchiveIds::new([0; 16]);
+
+    fn told(id: i64) -> String {
+        IDS.tell(id).to_string()
+    }
+
     fn read(inside: &str) -> Result<Query, Condition> {
         let xml = format!("<query xmlns='urn:xmpp:mam:2' queryid='q'>{inside}</query>");
-        Query::read(&Element::parse(&xml, ns::CLIENT).expect("XML")).map_err(|error| error.condition)
+        Query::read(&Element::parse(&xml, ns::CLIENT).expect("XML"), IDS).map_err(|error| error.condition)
     }
 
     fn with_form(fields: &str) -> Result<Query, Condition> {
@@ -205,9 +206,9 @@ mod tests {
         let times = field("start", "1970-01-01T00:00:00.001Z") + &field("end", "1970-01-01T00:00:00.001Z");
         let times = with_form(&times).expect("a query").filter;
         assert_eq!((times.after, times.before), (999, 2000));
-        let ids = field("after-id", "5")
-            + &field("before-id", "9")
-            + "<field var='ids'><value>7</value><value>6</value></field>";
+        let ids = field("after-id", &told(5))
+            + &field("before-id", &told(9))
+            + &format!("<field var='ids'><value>{}</value><value>{}</value></field>", told(7), told(6));
         let ids = with_form(&ids).expect("a query");
         assert_eq!((ids.filter.after, ids.filter.before, ids.filter.ids), (5, 9, Some(vec![7, 6])));
         assert_eq!(ids.named, [5, 6, 7, 9]);
@@ -217,9 +218,9 @@ mod tests {
 
     #[test]
     fn pages() {
-        let after = page("<max>10</max><after>5</after>").expect("a query");
+        let after = page(&format!("<max>10</max><after>{}</after>", told(5))).expect("a query");
         assert_eq!((after.max, after.filter.after, after.from, after.is_first), (Some(10), 5, PageFrom::Oldest, false));
-        let before = page("<before>5</before>").expect("a query");
+        let before = page(&format!("<before>{}</before>", told(5))).expect("a query");
         assert_eq!((before.filter.before, before.from, before.is_first), (5, PageFrom::Newest, false));
         let last = page("<max>0</max><before/>").expect("a query");
         assert_eq!(
@@ -240,6 +241,7 @@ mod tests {
             (with_form(&field("end", "2010-06-07")), Condition::BadRequest),
             (with_form(&field("include-groupchat", "maybe")), Condition::BadRequest),
             (with_form(&field("after-id", "09af3-cc343-b409f")), Condition::ItemNotFound),
+            (with_form(&field("after-id", "5")), Condition::ItemNotFound),
             (with_form(&field("ids", "x")), Condition::ItemNotFound),
             (with_form(&field("{urn:x}y", "z")), Condition::FeatureNotImplemented),
             (page("<max>ten</max>"), Condition::BadRequest),
@@ -260,6 +262,6 @@ mod tests {
             assert_eq!(found, Err(condition), "row {n}");
         }
         let node = Element::parse("<query xmlns='urn:xmpp:mam:2' node='x'/>", ns::CLIENT).expect("XML");
-        assert_eq!(Query::read(&node).map_err(|e| e.condition), Err(Condition::FeatureNotImplemented));
+        assert_eq!(Query::read(&node, IDS).map_err(|e| e.condition), Err(Condition::FeatureNotImplemented));
     }
 }

@@ -75,6 +75,8 @@ async fn serve(directory: &Path) -> Server {
     config.tls.certs_dir = directory.join("certs");
     config.c2s.listen = vec![any_port];
     config.c2s.tls_listen = vec![any_port];
+    config.http.listen.clear();
+    config.http.tls_listen.clear();
     config.auth.scram_iterations = 4096;
     config.auth.mechanisms_disabled = vec!["PLAIN".to_owned()];
     let server = Server::start(config).await.expect("the server starts");

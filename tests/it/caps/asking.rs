@@ -136,3 +136,31 @@ fn the_node_is_the_clients_own() {
     answer(&mut romeo, "");
     expect_question(&mut juliet, &format!("urn:fork#{}", software.ver));
 }
+
+/// A session that goes on (XEP-0198) with a server that knows nothing of it any more is asked again.
+#[test]
+fn a_resumed_session_is_asked_if_nothing_is_known() {
+    let server = TestServer::start();
+    let mut romeo = server.online("romeo", "orchard");
+    let software = Software::wants("Exodus", &[TUNE]);
+    introduce(&mut romeo, &software);
+    soon(|| wants(&server, "romeo/orchard", TUNE) == Some(true));
+    romeo.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+    romeo.expect("<enabled xmlns='urn:xmpp:sm:3' id='{sm}' resume='true' max='{any}'/>");
+    let id = romeo.var("sm");
+    for forgotten in [false, true] {
+        if forgotten {
+            let account = server.server().core().accounts.find("romeo@im.example").unwrap();
+            account.lock().resources[0].interest = None;
+        }
+        let mut again = server.connect_tls();
+        again.open_to_features();
+        again.authenticate("SCRAM-SHA-256", "romeo", "secret");
+        again.open_to_features();
+        again.send(&format!("<resume xmlns='urn:xmpp:sm:3' previd='{id}' h='0'/>"));
+        again.expect("<resumed xmlns='urn:xmpp:sm:3' previd='{any}' h='{any}'/>");
+        assert_eq!(wants(&server, "romeo/orchard", TUNE), Some(true), "known, or looked up");
+        romeo = again;
+    }
+    drop(romeo);
+}

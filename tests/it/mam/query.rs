@@ -58,7 +58,13 @@ fn by_id() {
     let some = query(&mut romeo, &form(&[]).replace("</x>", &two));
     assert_eq!(some.bodies(), ["1", "5"]);
     let missing = format!("<field var='ids'><value>{}</value><value>7</value></field></x>", ids[4]);
-    for wrong in [form(&[("after-id", "7")]), form(&[("before-id", "x")]), form(&[]).replace("</x>", &missing)] {
+    let stamped = clock::now_micros().to_string();
+    for wrong in [
+        form(&[("after-id", "7")]),
+        form(&[("after-id", &stamped)]),
+        form(&[("before-id", "x")]),
+        form(&[]).replace("</x>", &missing),
+    ] {
         romeo.send(&format!("<iq type='set' id='w'><query xmlns='urn:xmpp:mam:2'>{wrong}</query></iq>"));
         romeo.expect_stanza_error("iq", "w", "cancel", "item-not-found");
     }

@@ -1,6 +1,6 @@
 //! Stanza ids (XEP-0359, XEP-0313 §3.5).
 
-use super::{query, server};
+use super::{conversation, query, server};
 use crate::support::TestServer;
 
 /// The addressee learns the id in its own archive, the sender's is nobody else's business.
@@ -54,4 +54,17 @@ fn what_is_not_archived_has_no_id() {
     let children = "<body>hi</body><no-store xmlns='urn:xmpp:hints'/>";
     romeo.send(&format!("<message to='juliet@im.example' type='chat'>{children}</message>"));
     juliet.expect(&format!("<message from='{{romeo}}' to='juliet@im.example' type='chat'>{children}</message>"));
+}
+
+/// XEP-0313 §3, XEP-0359 §6: who sees ids cannot guess others, nor infer anything from them; they stay the same.
+#[test]
+fn ids_say_nothing_and_stay() {
+    let mut server = server();
+    let (mut romeo, _juliet) = conversation(&server, 2);
+    let ids = query(&mut romeo, "").ids();
+    let common = ids[0].chars().zip(ids[1].chars()).filter(|(a, b)| a == b).count();
+    assert!(ids[0].len() == ids[1].len() && common < 6, "{ids:?}");
+    server.restart();
+    let mut romeo = server.login("romeo", "secret", "orchard");
+    assert_eq!(query(&mut romeo, "").ids(), ids);
 }

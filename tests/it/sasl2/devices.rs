@@ -144,6 +144,34 @@ fn revoking_who_knows_the_password() {
     assert!(left.iter().all(|c| !c.raw.contains("<fast/>")), "{left:#?}");
 }
 
+/// Nor does a login come through that has proved its token and not bound yet (RFC 6120 §7, XEP-0198 §5).
+#[test]
+fn revoking_who_has_not_bound_yet() {
+    let server = server();
+    let token = get_token(&server, EXPR, &user_agent(PHONE));
+    forget_passwords(&server);
+    let login = || {
+        let mut phone = secured(&server);
+        phone.fast(EXPR, "romeo", &token, &format!("{}<fast xmlns='{FAST}'/>", user_agent(PHONE)));
+        phone
+    };
+    // A session that is not this device's, and that it could take over.
+    let mut orchard = server.login("romeo", "secret", "orchard");
+    orchard.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+    let sm = orchard.next().attr("id").expect("resumable").to_owned();
+    let (mut binding, mut resuming) = (login(), login());
+    drop(orchard);
+    let mut laptop = enter(&server, LAPTOP);
+    let clients = list(&mut laptop);
+    let of_phone = clients.iter().find(|c| c.raw.contains("<auth><fast/></auth>")).expect("it has a token only");
+    revoke(&mut laptop, &id(of_phone), true);
+    binding.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+    binding.expect_stream_error("not-authorized");
+    resuming.send(&format!("<resume xmlns='urn:xmpp:sm:3' previd='{sm}' h='0'/>"));
+    assert_eq!(resuming.next().name, "resumed");
+    resuming.expect_stream_error("not-authorized");
+}
+
 /// A session that waits to be resumed ends as well (XEP-0198 §5).
 #[test]
 fn revoking_ends_what_could_be_resumed() {
@@ -190,4 +218,49 @@ fn a_bound_on_names() {
         list(&mut romeo)[0].raw.contains("<software>Göß</software>")
             || list(&mut romeo)[0].raw.contains("<software>Gö</software>")
     );
+}
+
+/// "Log out everywhere" from the device in hand: it is answered first.
+#[test]
+fn revoking_oneself() {
+    let server = server();
+    let token = get_token(&server, EXPR, &user_agent(PHONE));
+    forget_passwords(&server);
+    let mut phone = enter_with_token(&server, PHONE, &token);
+    let own = id(&list(&mut phone)[0]);
+    revoke(&mut phone, &own, true);
+    phone.expect_stream_error("not-authorized");
+}
+
+/// The operator sees and does the same.
+#[test]
+fn the_operator_lists_and_revokes() {
+    use magpie::admin::protocol::{OfAccount, OfDevice, Reply, Request};
+    let server = server();
+    let token = get_token(&server, EXPR, &user_agent(PHONE));
+    let mut phone = enter_with_token(&server, PHONE, &token);
+    let ask = |request| server.runtime().block_on(server.server().admin().handle(request));
+    let jid = || "romeo@im.example".to_owned();
+    let Ok(Reply::Devices(devices)) = ask(Request::DeviceList(OfAccount { jid: jid() })) else { panic!("a list") };
+    assert_eq!(devices.len(), 1);
+    assert_eq!(devices[0].software.as_deref(), Some("Dino"));
+    assert!(devices[0].password && devices[0].token_until.is_some() && devices[0].sessions.len() == 1);
+    let id = devices[0].id.clone();
+    let Ok(Reply::DeviceRevoked(done)) = ask(Request::DeviceRevoke(OfDevice { jid: jid(), id })) else {
+        panic!("done")
+    };
+    assert_eq!((done.tokens, done.sessions_ended, done.password_known), (1, 1, true));
+    phone.expect_stream_error("not-authorized");
+}
+
+/// Removing an account removes its devices; their ids mean nothing to whoever takes the name next.
+#[test]
+fn devices_go_with_their_account() {
+    let server = server();
+    enter(&server, PHONE).close();
+    let delete = magpie::admin::protocol::Request::UserDel { jid: "romeo@im.example".into() };
+    server.runtime().block_on(server.server().admin().handle(delete)).unwrap();
+    server.account("romeo", "secret");
+    let mut laptop = enter(&server, LAPTOP);
+    assert_eq!(list(&mut laptop).len(), 1);
 }

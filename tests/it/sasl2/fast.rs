@@ -214,6 +214,17 @@ fn invalidation() {
     secured(&server).fast(EXPR, "romeo", &new, &with(PHONE, ""));
 }
 
+/// §3.6: "the server MUST immediately invalidate the token", even if the one that was asked for cannot be had.
+#[test]
+fn invalidation_without_the_token_asked_for() {
+    let server = TestServer::with(|c| c.auth.mechanisms_disabled = vec!["HT-SHA-256-NONE".into()]);
+    server.account("romeo", "secret");
+    let good = get_token(&server, EXPR, &user_agent(PHONE));
+    let wish = format!("{}<request-token xmlns='{FAST}' mechanism='HT-SHA-256-NONE'/>", with(PHONE, " invalidate='1'"));
+    assert_eq!(token(&secured(&server).fast(EXPR, "romeo", &good, &wish)), None);
+    is_refused(&server, EXPR, &good, PHONE, "not-authorized");
+}
+
 /// A new password ends all tokens, wherever it was set.
 #[test]
 fn a_new_password_ends_them() {

@@ -100,6 +100,19 @@ fn without_the_wish_there_is_no_task() {
     assert_eq!(secured(&server).scram2("romeo", "secret", "").name, "failure");
 }
 
+/// Who has a token is not asked: the password may be long forgotten (XEP-0484 §4.2).
+#[test]
+fn no_task_for_who_has_a_token() {
+    use crate::support::sasl2::{FAST, PHONE, token, user_agent};
+    let server = imported();
+    let agent = user_agent(PHONE);
+    let mut romeo = secured(&server);
+    let wish = format!("{agent}<request-token xmlns='{FAST}' mechanism='HT-SHA-256-EXPR'/>");
+    let success = romeo.scram2_by("SCRAM-SHA-1", "romeo", "secret", &wish);
+    let token = token(&success).expect("a token");
+    secured(&server).fast("HT-SHA-256-EXPR", "romeo", &token, &format!("{agent}{WISH}<fast xmlns='{FAST}'/>"));
+}
+
 /// XEP-0388 §2.6.3: an unknown task, nonsense instead of a hash, or the wish to end it: a failure. §4.8: after that there is
 /// no other authentication on the stream.
 #[test]

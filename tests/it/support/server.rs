@@ -42,6 +42,9 @@ impl TestServer {
         config.tls.certs_dir = data_dir.path().join("certs");
         config.c2s.listen = vec![any_port];
         config.c2s.tls_listen = vec![any_port];
+        // Its tests turn it on.
+        config.http.listen.clear();
+        config.http.tls_listen.clear();
         config.auth.scram_iterations = 4096;
         // Its tests turn it on; in all others a message is what was sent.
         config.archive.enabled = false;
@@ -74,6 +77,29 @@ impl TestServer {
 
     pub(crate) fn restart(&mut self) {
         self.restart_with(|_| {});
+    }
+
+    /// What a `kill -9` at this moment leaves behind is what a server starts on now. Nothing may be under way to the disk.
+    pub(crate) fn crash(&mut self) {
+        self.crash_with(|_| {});
+    }
+
+    pub(crate) fn crash_with(&mut self, adjust: impl FnOnce(&mut Config)) {
+        let barrier = self.server().core().storage.barrier();
+        self.runtime.block_on(barrier).expect("the writer runs");
+        let copy = self.config.data_dir.with_extension(format!("{}", magpie::clock::now_micros()));
+        std::fs::create_dir(&copy).expect("a directory");
+        for file in std::fs::read_dir(&self.config.data_dir).expect("the data").flatten() {
+            if file.file_type().expect("a type").is_file() {
+                std::fs::copy(file.path(), copy.join(file.file_name())).expect("a copy");
+            }
+        }
+        // It goes on with its own files for as long as it takes.
+        let old = self.server.take().expect("the server runs");
+        self.runtime.spawn(old.stop());
+        self.config.data_dir = copy;
+        adjust(&mut self.config);
+        self.start_again();
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -116,6 +142,11 @@ impl TestServer {
 
     pub(crate) fn c2s_tls_addr(&self) -> SocketAddr {
         self.server().c2s_tls_addrs()[0]
+    }
+
+    /// The HTTP listener in the clear.
+    pub(crate) fn http_addr(&self) -> SocketAddr {
+        self.server().core().site.listening().expect("the server listens").http[0]
     }
 
     /// Plain TCP, nothing sent yet.

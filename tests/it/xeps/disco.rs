@@ -58,12 +58,17 @@ fn the_server_says_what_it_is() {
     assert_eq!(got.len(), count, "twice the same");
 }
 
-/// XEP-0030 §4.1: nothing on this server has an address of its own.
+/// XEP-0030 §4.1: what has an address of its own.
 #[test]
-fn the_server_has_no_items() {
+fn the_items_of_the_server_are_its_services() {
     let server = TestServer::start();
     let mut romeo = server.online("romeo", "orchard");
-    assert!(ask(&mut romeo, "to='im.example'", ITEMS).elements().next().is_none());
+    let items = ask(&mut romeo, "to='im.example'", ITEMS);
+    assert_eq!(jids(&items), ["pubsub.im.example"]);
+    for jid in jids(&items) {
+        let info = ask(&mut romeo, &format!("to='{jid}'"), INFO);
+        assert!(info.find("identity", INFO).is_some() && features(&info).contains(&ITEMS), "{jid}");
+    }
 }
 
 /// XEP-0030 §3.2, §7: `item-not-found`, whoever is asked; a node that was asked for is in the answer.

@@ -118,7 +118,8 @@ const CARD: &str = "<vCard xmlns='vcard-temp'><FN>Juliet C. &amp; Co</FN><N><FAM
 #[test]
 fn the_own_card() {
     let mut server = TestServer::start();
-    let mut juliet = server.online("juliet", "balcony");
+    server.account("juliet", "secret");
+    let mut juliet = server.login("juliet", "secret", "balcony");
     let get = |client: &mut Client, to: &str, expected: &str| {
         client.send(&format!("<iq type='get' id='v' {to}><vCard xmlns='vcard-temp'/></iq>"));
         client.expect(&format!("<iq type='result' id='v' from='{{opt}}' to='{{jid}}'>{expected}</iq>"));
@@ -140,7 +141,8 @@ fn the_own_card() {
 #[test]
 fn cards_of_others() {
     let server = TestServer::start();
-    let mut juliet = server.online("juliet", "balcony");
+    server.account("juliet", "secret");
+    let mut juliet = server.login("juliet", "secret", "balcony");
     let mut romeo = server.online("romeo", "orchard");
     server.account("tybalt", "secret");
     let ask = |to: &str| format!("<iq type='get' id='v' to='{to}@im.example'><vCard xmlns='vcard-temp'/></iq>");
@@ -158,7 +160,8 @@ fn cards_of_others() {
 #[test]
 fn cards_of_others_cannot_be_set() {
     let server = TestServer::start();
-    let mut juliet = server.online("juliet", "balcony");
+    server.account("juliet", "secret");
+    let mut juliet = server.login("juliet", "secret", "balcony");
     let mut romeo = server.online("romeo", "orchard");
     ok(&mut juliet, &format!("<iq type='set' id='v'>{CARD}</iq>"));
     for to in ["juliet@im.example", "nobody@im.example"] {
@@ -173,7 +176,8 @@ fn cards_of_others_cannot_be_set() {
 #[test]
 fn a_card_has_a_limit() {
     let server = TestServer::with(|c| c.limits.vcard_bytes_max = 2_000);
-    let mut juliet = server.online("juliet", "balcony");
+    server.account("juliet", "secret");
+    let mut juliet = server.login("juliet", "secret", "balcony");
     let card =
         |bytes| format!("<iq type='set' id='v'><vCard xmlns='vcard-temp'><FN>{}</FN></vCard></iq>", "x".repeat(bytes));
     ok(&mut juliet, &card(1_900));

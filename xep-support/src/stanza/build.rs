@@ -16,6 +16,13 @@ impl Stanza {
         build(Kind::Iq, Some(IqType::Result.as_str()), id.as_deref(), request.to(), request.from(), &inner)
     }
 
+    /// The same with content that our own code printed.
+    #[must_use]
+    pub fn iq_result_around(request: &Self, inner: &str) -> Self {
+        let id = request.id();
+        build(Kind::Iq, Some(IqType::Result.as_str()), id.as_deref(), request.to(), request.from(), inner)
+    }
+
     /// A request for something.
     #[must_use]
     pub fn iq_get(from: Option<&Jid>, to: Option<&Jid>, id: &str, payload: Element) -> Self {
@@ -37,6 +44,13 @@ impl Stanza {
     ) -> Self {
         let kind = (kind != MessageType::Normal).then_some(kind.as_str());
         build(Kind::Message, kind, None, from, to, &inner(children))
+    }
+
+    /// A message with an id and content that our own code printed.
+    #[must_use]
+    pub fn message_with(kind: MessageType, id: &str, from: Option<&Jid>, to: Option<&Jid>, inner: &str) -> Self {
+        let kind = (kind != MessageType::Normal).then_some(kind.as_str());
+        build(Kind::Message, kind, Some(id), from, to, inner)
     }
 
     /// A message around XML that our own code printed, which is not walked again: it has no children for who looks.
@@ -106,6 +120,17 @@ impl Stanza {
         children: impl IntoIterator<Item = Element>,
     ) -> Self {
         build(Kind::Presence, kind.as_str(), None, from, to, &inner(children))
+    }
+
+    /// The same with something before the error: what exactly went wrong.
+    #[must_use]
+    pub fn error_reply_with(&self, payload: Element, error: &StanzaError) -> Option<Self> {
+        if self.is_error() || self.iq_type() == Some(IqType::Result) {
+            return None;
+        }
+        let mut inner = inner([payload]);
+        error.write(&mut inner);
+        Some(build(self.kind, Some("error"), self.id().as_deref(), self.to(), self.from(), &inner))
     }
 
     /// The reply that carries an error (RFC 6120 §8.3.1), without what the stanza contained. `None`: it is an error

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::ns;
+use crate::xml::Element;
 use crate::xml::writer::{escape_attr, escape_text};
 
 /// What the sender may do about an error (RFC 6120 §8.3.2).
@@ -149,6 +150,8 @@ pub struct StanzaError {
     pub text: Option<Cow<'static, str>>,
     /// An application condition: the name and namespace of an empty element (§8.3.4).
     pub app: Option<(&'static str, &'static str)>,
+    /// An application condition that says more than its name (§8.3.4).
+    pub detail: Option<Box<Element>>,
     /// Where the addressee is now: a URI, for `gone` and `redirect` only.
     pub address: Option<Cow<'static, str>>,
 }
@@ -156,7 +159,7 @@ pub struct StanzaError {
 impl StanzaError {
     /// An error of the type the RFC gives the condition.
     pub const fn new(condition: Condition) -> Self {
-        Self { condition, kind: condition.default_type(), text: None, app: None, address: None }
+        Self { condition, kind: condition.default_type(), text: None, app: None, detail: None, address: None }
     }
 
     /// Adds an explanation for people. It must not tell what the peer may not know.
@@ -170,6 +173,13 @@ impl StanzaError {
     #[must_use]
     pub fn with_app(mut self, name: &'static str, ns: &'static str) -> Self {
         self.app = Some((name, ns));
+        self
+    }
+
+    /// Adds an application condition with a content.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Element) -> Self {
+        self.detail = Some(Box::new(detail));
         self
     }
 
@@ -218,6 +228,10 @@ impl StanzaError {
             out.push_str(" xmlns='");
             escape_attr(out, ns);
             out.push_str("'/>");
+        }
+        if let Some(detail) = &self.detail {
+            // Both content namespaces are inherited by nothing that stands here.
+            detail.write(out, "");
         }
         out.push_str("</error>");
     }
@@ -281,6 +295,17 @@ mod tests {
             "<error type='cancel'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
              <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>a &lt; b &amp; \"c\"\u{FFFD}</text>\
              <blocked xmlns='urn:xmpp:blocking:errors'/></error>"
+        );
+    }
+
+    #[test]
+    fn an_application_condition_may_have_a_content() {
+        let detail = Element::new("unsupported", ns::PUBSUB_ERRORS).attr("feature", "publish");
+        let error = StanzaError::feature_not_implemented().with_detail(detail);
+        assert_eq!(
+            printed(&error),
+            "<error type='cancel'><feature-not-implemented xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+             <unsupported xmlns='http://jabber.org/protocol/pubsub#errors' feature='publish'/></error>"
         );
     }
 

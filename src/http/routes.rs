@@ -1,0 +1,255 @@
+//! What is served where: one table. An entry says who may ask and how; everything that is the same for all (methods that are
+//! not allowed, `OPTIONS`, CORS, security headers) happens here.
+
+use super::connection::Origin;
+use super::forwarded::{self, Client};
+use super::reply::{self, Reply};
+use super::watched::{Forwarded, InFlight, Watch};
+use super::{Door, Web, health, host_meta, metrics, pages, upload};
+use crate::extension::BoxFuture;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, StatusCode, Version};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Everything there is.
+pub fn table() -> Vec<Route> {
+    vec![
+        Route::at("/", pages::front),
+        Route::at("/.well-known/host-meta", host_meta::xrd).cors(&Cors::READ),
+        Route::at("/.well-known/host-meta.json", host_meta::jrd).cors(&Cors::READ),
+        Route::below(upload::PATH, upload::serve).methods(&["GET", "HEAD", "PUT"]).cors(&upload::CORS),
+        Route::at("/healthz", health::alive).for_operators(),
+        Route::at("/readyz", health::ready).for_operators(),
+        Route::at("/metrics", metrics::serve).for_operators(),
+    ]
+}
+
+/// A request, and everything an answer may need. The body is still to be read; a connection that changes its protocol is
+/// had from `hyper::upgrade::on(&mut request)`.
+pub struct Call {
+    /// The server.
+    pub web: Arc<Web>,
+    /// The request.
+    pub request: Request<Incoming>,
+    /// Who asks.
+    pub client: Client,
+    /// Did it come encrypted, at least to a proxy of ours?
+    pub is_secure: bool,
+    /// What the path has behind that of the route.
+    pub rest: String,
+}
+
+impl Call {
+    /// The host the client thinks it asks, without port.
+    pub fn host(&self) -> Option<&str> {
+        let uri = self.request.uri().host();
+        let header = || self.request.headers().get(header::HOST)?.to_str().ok().map(without_port);
+        uri.or_else(header)
+    }
+}
+
+/// `[::1]:5280` and `im.example:5280` have a port, `[::1]` has none.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
+        _ => host,
+    }
+}
+
+/// Answers a request.
+pub type Handler = fn(Call) -> BoxFuture<Reply>;
+
+/// What pages of other sites may do with a route (Fetch §3.2). No credentials, so that everybody may be let in.
+pub struct Cors {
+    /// Methods.
+    pub methods: &'static str,
+    /// Headers of requests.
+    pub headers: &'static str,
+    /// Headers of answers that scripts may see.
+    pub exposed: &'static str,
+}
+
+impl Cors {
+    /// Everybody may read.
+    pub const READ: Self = Self { methods: "GET, HEAD, OPTIONS", headers: "Content-Type", exposed: "" };
+}
+
+/// One entry of the table.
+pub struct Route {
+    path: &'static str,
+    /// With everything below it.
+    is_prefix: bool,
+    methods: &'static [&'static str],
+    handler: Handler,
+    cors: Option<&'static Cors>,
+    for_operators: bool,
+    alternative: Option<Alternative>,
+}
+
+/// A way to an XMPP stream (XEP-0156 §2.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Alternative {
+    /// The relation in host-meta.
+    pub relation: &'static str,
+    /// The scheme of the URL: `https` or `wss`.
+    pub scheme: &'static str,
+}
+
+impl Route {
+    /// Serves GET (and HEAD) at this path.
+    pub fn at(path: &'static str, handler: Handler) -> Self {
+        let methods = &["GET", "HEAD"];
+        Self { path, is_prefix: false, methods, handler, cors: None, for_operators: false, alternative: None }
+    }
+
+    /// The same for everything below a path that ends in a slash.
+    pub fn below(path: &'static str, handler: Handler) -> Self {
+        Self { is_prefix: true, ..Self::at(path, handler) }
+    }
+
+    /// With these methods.
+    #[must_use]
+    pub fn methods(self, methods: &'static [&'static str]) -> Self {
+        Self { methods, ..self }
+    }
+
+    /// Open to pages of other sites.
+    #[must_use]
+    pub fn cors(self, cors: &'static Cors) -> Self {
+        Self { cors: Some(cors), ..self }
+    }
+
+    /// Only on listeners for figures, and for the addresses in `metrics.allow_from`.
+    #[must_use]
+    pub fn for_operators(self) -> Self {
+        Self { for_operators: true, ..self }
+    }
+
+    /// It leads to an XMPP stream, and is told in host-meta.
+    #[must_use]
+    pub fn alternative(self, relation: &'static str, scheme: &'static str) -> Self {
+        Self { alternative: Some(Alternative { relation, scheme }), ..self }
+    }
+
+    /// The path, and the way to an XMPP stream it is.
+    pub fn as_alternative(&self) -> Option<(&'static str, Alternative)> {
+        Some((self.path, self.alternative?))
+    }
+
+    fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let rest = path.strip_prefix(self.path)?;
+        (self.is_prefix || rest.is_empty()).then_some(rest)
+    }
+}
+
+/// Answers a request. Never fails: what goes wrong is an answer, too.
+pub async fn answer(
+    web: Arc<Web>,
+    origin: Origin,
+    watch: Arc<Watch>,
+    request: Request<Incoming>,
+) -> Result<Reply, Infallible> {
+    watch.request(request.version() == Version::HTTP_2);
+    let core = web.core.clone();
+    let mut held = None;
+    let mut reply = match InFlight::begin(&watch, &core) {
+        None => reply::busy(),
+        Some(in_flight) => {
+            let client = forwarded::client(request.headers(), origin.peer, &core.config().http.trusted_proxies);
+            // Behind a proxy the connection is the proxy's: there each request counts for the address it is for.
+            let slot = client.is_forwarded.then(|| web.budget.acquire(client.address)).transpose();
+            match slot {
+                Err(_) => reply::refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests from your address"),
+                Ok(slot) => {
+                    held = Some((in_flight, slot.map(|slot| Forwarded::new(slot, core.clone()))));
+                    dispatch(web, origin, client, request).await
+                }
+            }
+        }
+    };
+    reply::secure(&mut reply);
+    let class = usize::from(reply.status().as_u16() / 100).clamp(1, 5) - 1;
+    core.site.counters.answers[class].fetch_add(1, Relaxed);
+    Ok(match held {
+        Some((in_flight, forwarded)) => reply.map(|body| body.holding(in_flight, forwarded)),
+        None => reply,
+    })
+}
+
+async fn dispatch(web: Arc<Web>, origin: Origin, client: Client, request: Request<Incoming>) -> Reply {
+    let at_metrics = origin.door == Door::Metrics;
+    let is_operator =
+        at_metrics || web.core.config().metrics.allow_from.iter().any(|network| network.contains(client.address));
+    let path = request.uri().path();
+    let here = |route: &&Route| if at_metrics { route.for_operators } else { !route.for_operators || is_operator };
+    let found = web.routes.iter().filter(here).find_map(|route| Some((route, route.rest(path)?.to_owned())));
+    let Some((route, rest)) = found else {
+        return reply::refusal(StatusCode::NOT_FOUND, "there is nothing here");
+    };
+    let (handler, methods, cors) = (route.handler, route.methods, route.cors);
+    let mut reply = if methods.contains(&request.method().as_str()) {
+        let is_secure = origin.door == Door::Tls || client.https == Some(true);
+        handler(Call { web, request, client, is_secure, rest }).await
+    } else {
+        let known = request.method() == Method::OPTIONS;
+        let mut reply = match known {
+            true => reply::empty(StatusCode::NO_CONTENT),
+            false => reply::refusal(StatusCode::METHOD_NOT_ALLOWED, "this cannot be done here"),
+        };
+        let allow = methods.join(", ") + ", OPTIONS";
+        if let Ok(allow) = HeaderValue::from_str(&allow) {
+            reply.headers_mut().insert(header::ALLOW, allow);
+        }
+        if let Some(cors) = cors.filter(|_| known) {
+            reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, cors.methods);
+            reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_HEADERS, cors.headers);
+            reply::set(&mut reply, header::ACCESS_CONTROL_MAX_AGE, "7200");
+        }
+        reply
+    };
+    if let Some(cors) = cors {
+        reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+        if !cors.exposed.is_empty() {
+            reply::set(&mut reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, cors.exposed);
+        }
+        reply::embeddable(&mut reply);
+    }
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_loses_its_port_and_nothing_else() {
+        let rows =
+            [("im.example", "im.example"), ("im.example:80", "im.example"), ("[::1]", "[::1]"), ("[::1]:80", "[::1]")];
+        for (host, name) in rows {
+            assert_eq!(without_port(host), name);
+        }
+    }
+
+    #[test]
+    fn only_a_route_for_a_folder_takes_what_is_below() {
+        let (file, folder) = (Route::at("/a", pages::front), Route::below("/a/", pages::front));
+        assert_eq!((file.rest("/a"), file.rest("/a/"), file.rest("/ab")), (Some(""), None, None));
+        assert_eq!((folder.rest("/a"), folder.rest("/a/"), folder.rest("/a/b/c")), (None, Some(""), Some("b/c")));
+    }
+
+    #[test]
+    fn the_table_has_no_path_twice() {
+        let table = table();
+        for (at, route) in table.iter().enumerate() {
+            assert!(route.path.starts_with('/') && route.path.ends_with('/') >= route.is_prefix, "{}", route.path);
+            assert!(table[..at].iter().all(|other| other.path != route.path), "{}", route.path);
+        }
+    }
+}

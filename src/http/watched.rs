@@ -1,0 +1,281 @@
+//! A connection that remembers when something last moved on it, so that nobody holds one for nothing (slow heads, idle
+//! connections, readers that do not read). It also holds the connection's place in the budget, as long as it lives: a
+//! WebSocket goes on when HTTP is over.
+
+use crate::clock;
+use crate::core::Core;
+use crate::net::budget::Slot;
+use crate::net::transport::Transport;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How a connection is doing. Times are monotonic milliseconds, and never 0 where 0 means "not".
+#[derive(Debug)]
+pub struct Watch {
+    /// Requests being answered.
+    in_flight: AtomicUsize,
+    /// A byte was last read or written then.
+    moved_ms: AtomicU64,
+    /// The first byte of a head came then, and the head is not complete; 0: nothing has begun.
+    reading_ms: AtomicU64,
+    /// Since then the peer takes nothing of what we write; 0: it does.
+    blocked_ms: AtomicU64,
+    /// It speaks HTTP/2, where frames come that belong to no request.
+    is_http2: AtomicBool,
+}
+
+/// What a look at a connection found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well; look again after this time.
+    Fine(Duration),
+    /// Nobody wants anything of it.
+    Idle,
+    /// The peer does not do its part.
+    Stuck,
+}
+
+/// How patient we are.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the head of a request.
+    pub head: Duration,
+    /// For the next request.
+    pub idle: Duration,
+    /// For a peer to take what we write.
+    pub stall: Duration,
+}
+
+fn now() -> u64 {
+    clock::monotonic_ms().max(1)
+}
+
+impl Watch {
+    fn new() -> Self {
+        let now = now();
+        Self {
+            in_flight: AtomicUsize::new(0),
+            moved_ms: AtomicU64::new(now),
+            // The first head is awaited from the start.
+            reading_ms: AtomicU64::new(now),
+            blocked_ms: AtomicU64::new(0),
+            is_http2: AtomicBool::new(false),
+        }
+    }
+
+    fn read(&self) {
+        let now = now();
+        self.moved_ms.store(now, Relaxed);
+        if self.in_flight.load(Relaxed) == 0 && !self.is_http2.load(Relaxed) && self.reading_ms.load(Relaxed) == 0 {
+            self.reading_ms.store(now, Relaxed);
+        }
+    }
+
+    fn wrote(&self, taken: bool) {
+        if taken {
+            self.moved_ms.store(now(), Relaxed);
+            self.blocked_ms.store(0, Relaxed);
+        } else if self.blocked_ms.load(Relaxed) == 0 {
+            self.blocked_ms.store(now(), Relaxed);
+        }
+    }
+
+    /// A head is complete.
+    pub fn request(&self, is_http2: bool) {
+        self.reading_ms.store(0, Relaxed);
+        self.is_http2.store(is_http2, Relaxed);
+    }
+
+    /// How does it stand?
+    pub fn judge(&self, patience: Patience) -> Verdict {
+        let now = now();
+        let left = |since: u64, limit: Duration| {
+            let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            limit.saturating_sub(now.saturating_sub(since))
+        };
+        let mut next = left(now, patience.stall);
+        let (blocked, reading) = (self.blocked_ms.load(Relaxed), self.reading_ms.load(Relaxed));
+        if blocked > 0 {
+            match left(blocked, patience.stall) {
+                0 => return Verdict::Stuck,
+                ms => next = next.min(ms),
+            }
+        }
+        if self.in_flight.load(Relaxed) == 0 {
+            if reading > 0 {
+                match left(reading, patience.head) {
+                    0 => return Verdict::Stuck,
+                    ms => next = next.min(ms),
+                }
+            }
+            match left(self.moved_ms.load(Relaxed), patience.idle) {
+                0 => return Verdict::Idle,
+                ms => next = next.min(ms),
+            }
+            next = next.min(left(now, patience.idle)).min(left(now, patience.head));
+        }
+        Verdict::Fine(Duration::from_millis(next.max(1)))
+    }
+}
+
+/// A request being answered, until its answer has been written or given up.
+pub struct InFlight {
+    watch: Arc<Watch>,
+    core: Arc<Core>,
+}
+
+impl InFlight {
+    /// One more, if the server may have one more.
+    pub fn begin(watch: &Arc<Watch>, core: &Arc<Core>) -> Option<Self> {
+        let counter = &core.site.counters.requests_in_flight;
+        let before = counter.fetch_add(1, Relaxed);
+        watch.in_flight.fetch_add(1, Relaxed);
+        let this = Self { watch: watch.clone(), core: core.clone() };
+        (before < core.config().http.requests_in_flight_max).then_some(this)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.core.site.counters.requests_in_flight.fetch_sub(1, Relaxed);
+        self.watch.in_flight.fetch_sub(1, Relaxed);
+        self.watch.moved_ms.store(now(), Relaxed);
+    }
+}
+
+/// The place of a connection that is taken by a request a proxy makes for somebody, until its answer has been written.
+pub struct Forwarded {
+    _slot: Slot,
+    core: Arc<Core>,
+}
+
+impl Forwarded {
+    /// Takes it.
+    pub fn new(slot: Slot, core: Arc<Core>) -> Self {
+        core.site.counters.forwarded.fetch_add(1, Relaxed);
+        Self { _slot: slot, core }
+    }
+}
+
+impl Drop for Forwarded {
+    fn drop(&mut self) {
+        self.core.site.counters.forwarded.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The connection itself.
+pub struct Watched {
+    transport: Transport,
+    watch: Arc<Watch>,
+    core: Arc<Core>,
+    _slot: Slot,
+}
+
+impl Watched {
+    /// Watches a connection from now on.
+    pub fn new(transport: Transport, core: Arc<Core>, slot: Slot) -> Self {
+        core.site.counters.connections.fetch_add(1, Relaxed);
+        core.site.counters.connections_accepted.fetch_add(1, Relaxed);
+        Self { transport, watch: Arc::new(Watch::new()), core, _slot: slot }
+    }
+
+    /// What is noted about it.
+    pub fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.core.site.counters.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let done = this.transport.poll_read(cx, buf);
+        if buf.filled().len() > before {
+            this.watch.read();
+        }
+        done
+    }
+}
+
+impl Watched {
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(_)) => self.watch.wrote(true),
+            Poll::Pending => self.watch.wrote(false),
+            Poll::Ready(Err(_)) => {}
+        }
+        written
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = this.transport.poll_write(cx, buf);
+        this.note(written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = this.transport.poll_write_vectored(cx, bufs);
+        this.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().transport.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().transport.poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENT: Patience =
+        Patience { head: Duration::from_secs(600), idle: Duration::from_secs(600), stall: Duration::from_secs(600) };
+
+    #[test]
+    fn a_connection_is_judged_by_what_it_waits_for() {
+        let watch = Watch::new();
+        assert!(matches!(watch.judge(PATIENT), Verdict::Fine(_)));
+        let none = Duration::ZERO;
+        assert_eq!(watch.judge(Patience { head: none, ..PATIENT }), Verdict::Stuck, "no head yet");
+        watch.request(false);
+        assert!(matches!(watch.judge(Patience { head: none, ..PATIENT }), Verdict::Fine(_)), "between two requests");
+        assert_eq!(watch.judge(Patience { idle: none, ..PATIENT }), Verdict::Idle);
+        watch.read();
+        assert_eq!(watch.judge(Patience { head: none, ..PATIENT }), Verdict::Stuck, "half a head");
+        watch.request(true);
+        watch.read();
+        assert!(matches!(watch.judge(Patience { head: none, ..PATIENT }), Verdict::Fine(_)), "frames of HTTP/2");
+        watch.in_flight.store(1, Relaxed);
+        let hasty = Patience { head: none, idle: none, ..PATIENT };
+        assert!(matches!(watch.judge(hasty), Verdict::Fine(_)), "a request held open is no idle connection");
+        watch.wrote(false);
+        assert_eq!(watch.judge(Patience { stall: none, ..PATIENT }), Verdict::Stuck);
+        watch.wrote(true);
+        assert!(matches!(watch.judge(PATIENT), Verdict::Fine(_)));
+    }
+}

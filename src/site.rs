@@ -1,0 +1,187 @@
+//! The web side as it is seen from outside: where its URLs begin, and what has been counted there.
+
+use crate::config::Http;
+use crate::net::dns::ascii_domain;
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Where the server listens, known once it does.
+#[derive(Debug, Default)]
+pub struct Listening {
+    /// HTTPS.
+    pub https: Vec<SocketAddr>,
+    /// HTTP in the clear.
+    pub http: Vec<SocketAddr>,
+    /// Figures about the server, in the clear.
+    pub metrics: Vec<SocketAddr>,
+    /// Client streams that begin with TLS (XEP-0368).
+    pub direct_tls: Vec<SocketAddr>,
+}
+
+/// The web side of a server. A stopped one has no URLs.
+#[derive(Default)]
+pub struct Site {
+    listening: OnceLock<Listening>,
+    /// What was counted since the start.
+    pub counters: WebCounters,
+    /// Files that are being uploaded.
+    pub under_way: Arc<UnderWay>,
+}
+
+/// Tokens of files that are being uploaded: one at a time for each, and nobody else touches the files. Bounded by
+/// `upload.transfers_max`.
+#[derive(Default)]
+pub struct UnderWay(Mutex<HashSet<String>>);
+
+/// The right to upload a file; given back when dropped.
+pub struct Claim {
+    under_way: Arc<UnderWay>,
+    token: String,
+}
+
+impl UnderWay {
+    /// Takes the right, unless somebody has it.
+    pub fn claim(self: &Arc<Self>, token: &str) -> Option<Claim> {
+        let claim = || Claim { under_way: self.clone(), token: token.to_owned() };
+        self.lock().insert(token.to_owned()).then(claim)
+    }
+
+    /// Is this file being uploaded?
+    pub fn has(&self, token: &str) -> bool {
+        self.lock().contains(token)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.under_way.lock().remove(&self.token);
+    }
+}
+
+/// What the web side counts.
+#[derive(Default)]
+pub struct WebCounters {
+    /// Connections there are.
+    pub connections: AtomicUsize,
+    /// Connections accepted since the start.
+    pub connections_accepted: AtomicU64,
+    /// Of the places of connections, how many are held by requests that a proxy makes for somebody.
+    pub forwarded: AtomicUsize,
+    /// Requests being answered.
+    pub requests_in_flight: AtomicUsize,
+    /// Answers by the first digit of their status, 1 to 5.
+    pub answers: [AtomicU64; 5],
+    /// Files being sent or fetched.
+    pub transfers: AtomicUsize,
+    /// Slots given out (XEP-0363).
+    pub slots: AtomicU64,
+    /// Slots refused.
+    pub slots_refused: AtomicU64,
+    /// Files stored.
+    pub uploads: AtomicU64,
+    /// Bytes of these.
+    pub uploaded_bytes: AtomicU64,
+    /// Uploads that were begun and came to nothing.
+    pub uploads_failed: AtomicU64,
+    /// Files handed out, whole or in part.
+    pub downloads: AtomicU64,
+    /// Bytes of these that went out.
+    pub downloaded_bytes: AtomicU64,
+}
+
+const HTTPS_PORT: u16 = 443;
+const HTTP_PORT: u16 = 80;
+
+impl Site {
+    /// The listeners are open.
+    pub fn opened(&self, listening: Listening) {
+        // Said once, at the start.
+        let _ = self.listening.set(listening);
+    }
+
+    /// Where it listens.
+    pub fn listening(&self) -> Option<&Listening> {
+        self.listening.get()
+    }
+
+    /// What URLs that belong to a domain begin with, without a slash at the end: what the settings say, else the HTTPS
+    /// listener at that domain, else, which only helps on this machine, the one in the clear. `None`: there is no web side.
+    pub fn base_url(&self, http: &Http, domain: &str) -> Option<String> {
+        let listening = self.listening.get()?;
+        let domain = ascii_domain(domain).unwrap_or_else(|| domain.to_owned());
+        if !http.public_url.is_empty() {
+            return Some(http.public_url.replace("{domain}", &domain));
+        }
+        let at = |scheme: &str, usual: u16, addresses: &[SocketAddr]| {
+            let port = addresses.first()?.port();
+            let port = if port == usual { String::new() } else { format!(":{port}") };
+            Some(format!("{scheme}://{domain}{port}"))
+        };
+        at("https", HTTPS_PORT, &listening.https).or_else(|| at("http", HTTP_PORT, &listening.http))
+    }
+
+    /// Where client streams that begin with TLS are to be found: the port, and the addresses as far as anybody knows them.
+    pub fn direct_tls(&self, http: &Http) -> Option<(u16, Vec<IpAddr>)> {
+        let all = &self.listening.get()?.direct_tls;
+        let port = all.first()?.port();
+        let addresses: Vec<IpAddr> = if http.addresses.is_empty() {
+            let known = all.iter().filter(|address| address.port() == port && !address.ip().is_unspecified());
+            known.map(SocketAddr::ip).collect()
+        } else {
+            http.addresses.clone()
+        };
+        (!addresses.is_empty()).then_some((port, addresses))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(https: &[&str], http: &[&str]) -> Site {
+        let site = Site::default();
+        let parse = |all: &[&str]| all.iter().map(|a| a.parse().expect("an address")).collect();
+        site.opened(Listening {
+            https: parse(https),
+            http: parse(http),
+            metrics: Vec::new(),
+            direct_tls: parse(&["0.0.0.0:5223"]),
+        });
+        site
+    }
+
+    #[test]
+    fn urls_follow_the_listeners_unless_the_settings_know_better() {
+        let default = Http::default();
+        let rows = [
+            (site(&["0.0.0.0:5443"], &["127.0.0.1:5280"]), Some("https://im.example:5443")),
+            (site(&["0.0.0.0:443"], &[]), Some("https://im.example")),
+            (site(&[], &["127.0.0.1:5280"]), Some("http://im.example:5280")),
+            (site(&[], &[]), None),
+        ];
+        for (site, url) in rows {
+            assert_eq!(site.base_url(&default, "im.example").as_deref(), url);
+        }
+        let own = Http { public_url: "https://{domain}/x".into(), ..Http::default() };
+        assert_eq!(
+            site(&[], &[]).base_url(&own, "fußball.example").as_deref(),
+            Some("https://xn--fuball-cta.example/x")
+        );
+        assert_eq!(Site::default().base_url(&own, "im.example"), None);
+    }
+
+    #[test]
+    fn an_address_that_stands_for_all_is_told_to_nobody() {
+        let site = site(&[], &[]);
+        assert_eq!(site.direct_tls(&Http::default()), None);
+        let address: IpAddr = "192.0.2.7".parse().expect("an address");
+        let http = Http { addresses: vec![address], ..Http::default() };
+        assert_eq!(site.direct_tls(&http), Some((5223, vec![address])));
+    }
+}
