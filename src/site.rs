@@ -1,6 +1,7 @@
 //! The web side as it is seen from outside: where its URLs begin, and what has been counted there.
 
 use crate::config::Http;
+use crate::net::budget::{AddressBudget, BudgetLimits};
 use crate::net::dns::ascii_domain;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -21,13 +22,26 @@ pub struct Listening {
 }
 
 /// The web side of a server. A stopped one has no URLs.
-#[derive(Default)]
 pub struct Site {
     listening: OnceLock<Listening>,
     /// What was counted since the start.
     pub counters: WebCounters,
     /// Files that are being uploaded.
     pub under_way: Arc<UnderWay>,
+    /// Whose the transfers are that there are.
+    pub transfers: Arc<AddressBudget>,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            listening: OnceLock::new(),
+            counters: WebCounters::default(),
+            under_way: Arc::default(),
+            // The limits are set when they are asked for.
+            transfers: AddressBudget::new(BudgetLimits::default()),
+        }
+    }
 }
 
 /// Tokens of files that are being uploaded: one at a time for each, and nobody else touches the files. Bounded by

@@ -4,6 +4,7 @@
 use super::Account;
 use super::resource::{Interest, Resource};
 use crate::config::Config;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
@@ -16,6 +17,9 @@ const WAITING_MAX: usize = 20_000;
 /// Clients for which last items are read at a time: the database has few readers, and others need them too.
 const HAND_OUTS_MAX: usize = 16;
 
+/// Nodes one client may be waiting for while it gets the last items of others.
+const HAND_OUT_NODES_MAX: usize = 512;
+
 /// The hashes of all clients.
 pub struct Capabilities {
     table: Mutex<Table>,
@@ -23,6 +27,8 @@ pub struct Capabilities {
     pub questions: Semaphore,
     /// Places for those who read what a client is interested in.
     pub hand_outs: Semaphore,
+    /// Resources that get last items just now, by their addresses, and what they want after those.
+    handing: Mutex<HashMap<usize, Interest>>,
     own: Mutex<Vec<Arc<Own>>>,
 }
 
@@ -91,6 +97,7 @@ impl Capabilities {
             table: Mutex::default(),
             questions: Semaphore::new(questions_max),
             hand_outs: Semaphore::new(HAND_OUTS_MAX),
+            handing: Mutex::default(),
             own: Mutex::default(),
         }
     }
@@ -167,6 +174,42 @@ impl Capabilities {
             table.waiting.remove(&who.address());
         }
         waited.into()
+    }
+
+    /// A resource is to get the last items of these nodes; [`hand_out_next`](Self::hand_out_next) when it has. `None`: it is
+    /// getting others, and gets these after them.
+    pub fn hand_out(&self, who: &Asked, new: Interest) -> Option<Interest> {
+        match self.handing().entry(who.address()) {
+            Entry::Vacant(place) => {
+                place.insert(Interest::default());
+                Some(new)
+            }
+            Entry::Occupied(mut place) => {
+                let both = Interest::new(place.get().nodes().chain(new.nodes()).take(HAND_OUT_NODES_MAX));
+                place.insert(both);
+                None
+            }
+        }
+    }
+
+    /// What it gets next; `None`: nothing, it is over.
+    pub fn hand_out_next(&self, who: &Asked) -> Option<Interest> {
+        let mut handing = self.handing();
+        let next = std::mem::take(handing.get_mut(&who.address())?);
+        if next.nodes().next().is_some() {
+            return Some(next);
+        }
+        handing.remove(&who.address());
+        None
+    }
+
+    /// It does not take them.
+    pub fn hand_out_ended(&self, who: &Asked) {
+        self.handing().remove(&who.address());
+    }
+
+    fn handing(&self) -> MutexGuard<'_, HashMap<usize, Interest>> {
+        self.handing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The newest of the server's own that is meant.
@@ -248,6 +291,21 @@ mod tests {
         assert!(!caps.alone(&one), "it is being asked");
         caps.done(&one);
         assert!(matches!(caps.look("a", &one), Look::MustAsk));
+    }
+
+    #[test]
+    fn last_items_are_handed_out_one_after_the_other() {
+        let (caps, one) = (Capabilities::new(1), resource("one"));
+        let of = |nodes: &[&str]| Interest::new(nodes.iter().copied());
+        assert_eq!(caps.hand_out(&one, of(&["a"])), Some(of(&["a"])));
+        assert_eq!(caps.hand_out(&one, of(&["b"])), None);
+        assert_eq!(caps.hand_out(&one, of(&["c", "b"])), None);
+        assert_eq!(caps.hand_out(&resource("other"), of(&["b"])), Some(of(&["b"])));
+        assert_eq!(caps.hand_out_next(&one), Some(of(&["b", "c"])));
+        assert_eq!(caps.hand_out_next(&one), None);
+        assert_eq!(caps.hand_out(&one, of(&["a"])), Some(of(&["a"])));
+        caps.hand_out_ended(&one);
+        assert_eq!(caps.hand_out_next(&one), None);
     }
 
     #[test]

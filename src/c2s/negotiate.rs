@@ -57,6 +57,8 @@ pub struct Negotiation<'a> {
     pub(super) config_version: Option<String>,
     /// XEP-0388 §4.8: a password was proved, and a task begun; there is no other authentication on this stream.
     pub(super) continued: bool,
+    /// How often the client expected another version.
+    pub(super) outdated: u32,
 }
 
 impl<'a> Negotiation<'a> {
@@ -82,6 +84,7 @@ impl<'a> Negotiation<'a> {
             since_ms: clock::monotonic_ms(),
             config_version: None,
             continued: false,
+            outdated: 0,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::account::{Account, Replay};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::core::Core;
+use crate::delivery::carbons;
 use crate::extension::Arrival;
 use crate::journal::NewSession;
 use crate::outbox::{Item, Receipt};
@@ -262,10 +263,9 @@ fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>
         let ticket = session.deposit(ack);
         let Some(bound) = state.bound(&client.resource) else { return ticket };
         (bound.detached_ms, bound.away) = (Some(clock::monotonic_ms()), Some(session.clone()));
-        let mut copies = Vec::new();
-        let kept = client.resource.outbox.extract(|item| is_kept(client, item, &mut copies));
+        let kept = client.resource.outbox.extract(|item| is_kept(client, item));
         client_state::deactivate(core, &client.resource);
-        let left: Vec<Item> = unwritten.into_iter().chain(kept).chain(copies).collect();
+        let left: Vec<Item> = unwritten.into_iter().chain(kept).collect();
         let rows = page.is_some() || left.iter().any(|i| matches!(i.receipt, Receipt::Row(_)));
         if rows && matches!(state.offline.replay, Replay::Draining) {
             // These rows stay in the store; whatever is newer goes there too, until they are handed out anew.
@@ -280,7 +280,14 @@ fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>
         for mut item in left {
             match item.receipt {
                 Receipt::Copy(copies) => match copies.left_behind() {
-                    Ok(hold) => item.receipt = hold.map_or(Receipt::None, Receipt::Hold),
+                    Ok(hold) => {
+                        if leave::is_ours_alone(client, &item.stanza) {
+                            // Nobody has the message itself (XEP-0280).
+                            let Some(original) = carbons::original(&item.stanza) else { continue };
+                            (item.stanza, item.to, item.extra) = (Arc::new(original), None, None);
+                        }
+                        item.receipt = hold.map_or(Receipt::None, Receipt::Hold);
+                    }
                     // Others have it or will. This one gets it when it comes back.
                     Err(copies) => {
                         item.receipt = Receipt::Copy(copies);
@@ -306,19 +313,11 @@ fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>
     ticket
 }
 
-/// What was made for this session alone waits for it. That goes for a copy of a message (XEP-0280), too, but others must not
-/// rely on it any longer.
-fn is_kept(client: &Client, item: &mut Item, copies: &mut Vec<Item>) -> bool {
+/// What was made for this session alone waits for it, except for a copy of a message (XEP-0280) that others know of.
+fn is_kept(client: &Client, item: &Item) -> bool {
     let kept = matches!(item.stanza.message_type(), MessageType::Chat | MessageType::Normal);
-    if item.stanza.kind() != Kind::Message || !kept {
-        return false;
-    }
-    let own = leave::is_ours_alone(client, &item.stanza);
-    if own && matches!(item.receipt, Receipt::Copy(_)) {
-        let receipt = std::mem::replace(&mut item.receipt, Receipt::None);
-        copies.push(Item { receipt, ..Item::plain(item.stanza.clone()) });
-    }
-    !own
+    let shared = || matches!(item.receipt, Receipt::Copy(_)) || !leave::is_ours_alone(client, &item.stanza);
+    item.stanza.kind() == Kind::Message && kept && shared()
 }
 
 impl Detached {

@@ -69,6 +69,8 @@ section! {
         live (0, 36_500) expire_days: u32 = 30,
         /// Files being sent or fetched at a time; each takes half a megabyte. More are told to come back (503).
         live transfers_max: usize = 200,
+        /// Of these, for one address; more are told to come back (429). Not for `limits.exempt_addresses`.
+        live transfers_per_address_max: usize = 50,
         /// MiB of the disk that uploads leave free, so that messages can still be kept when users fill it.
         live (0, 1_073_741_824) free_mib_min: usize = 512,
     }

@@ -121,10 +121,10 @@ fn again(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, mut
         accepted.into_iter().for_each(|act| act());
     }
     let Some(known) = parcel.hold.as_ref().and_then(Hold::effects) else { return };
-    let to_all = parcel.stanza.to().is_some_and(|to| to.resource().is_none()) && ordered(parcel.stanza.message_type());
-    if known.stored || known.elsewhere || !to_all {
+    if known.stored || known.elsewhere || !ordered(parcel.stanza.message_type()) {
         return;
     }
+    let part = parcel.stanza.to().and_then(|to| to.resource());
     let fate = known.fate.clone().unwrap_or_default();
     if fate.is_moved() {
         return;
@@ -136,7 +136,8 @@ fn again(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountState, mut
     // Whoever came later asks the archive.
     let left_out = |b: &&Bound| {
         let session = b.resource.outbox.session();
-        b.priority >= 0 && core.journal.is_restored(session) && !known.reached.contains(&session)
+        let meant = part.map_or(b.priority >= 0, |part| b.resource.jid.resource() == part);
+        meant && core.journal.is_restored(session) && !known.reached.contains(&session)
     };
     for bound in state.available().filter(left_out) {
         let item = Item { extra: parcel.extra.clone(), ..Item::copy(parcel.stanza.clone(), copies.clone()) };

@@ -1,8 +1,10 @@
 //! For whom a reverse proxy asks: `X-Forwarded-For`, or `Forwarded` (RFC 7239).
 
 use crate::net::addr::IpNet;
+use crate::net::budget::{AddressBudget, Refused, Slot};
 use hyper::header::{FORWARDED, HeaderMap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// The client behind a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,55 +13,76 @@ pub struct Client {
     pub address: IpAddr,
     /// Was it a proxy that told the address?
     pub is_forwarded: bool,
+    /// A proxy asks for somebody else, and who that is cannot be told: what the address may do he may not.
+    pub is_hidden: bool,
     /// Does it speak HTTPS with the proxy, as far as that tells?
     pub https: Option<bool>,
 }
 
-/// The nearest address that is not a trusted proxy. Each proxy adds the address it was asked from at the end, so the list is
-/// read from there, and what stands before the first stranger is that stranger's word and no more.
-pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> Client {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut client = Client { address: peer, is_forwarded: false, https: None };
-    if !is_trusted(peer) {
-        return client;
+impl Client {
+    /// A place for a request or a transfer of this client. All who hide behind a proxy are one address, whatever that proxy
+    /// may itself.
+    pub fn slot(&self, budget: &Arc<AddressBudget>) -> Result<Slot, Refused> {
+        if self.is_hidden { budget.acquire_unexempt(self.address) } else { budget.acquire(self.address) }
     }
-    let (mut chain, https) = told(headers);
-    client.https = https;
-    while is_trusted(client.address)
-        && let Some(Some(next)) = chain.pop()
-    {
-        client.address = next.to_canonical();
-        client.is_forwarded = true;
-    }
-    client
 }
 
-/// Addresses from the farthest to the nearest (`None`: not to be read), and whether the last hop was HTTPS. A proxy sets one
-/// of the two headers and may pass on the other one as the client wrote it: if there are both they must agree.
-fn told(headers: &HeaderMap) -> (Vec<Option<IpAddr>>, Option<bool>) {
+/// The nearest address that is not a trusted proxy. Each proxy adds the address it was asked from at the end, so the list is
+/// read from there, and what stands before the first stranger is that stranger's word and no more.
+///
+/// A proxy sets one of the two headers and may pass on the other one as the client wrote it: if there are both they must
+/// agree.
+pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> Client {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let direct = Client { address: peer, is_forwarded: false, is_hidden: false, https: None };
+    if !is_trusted(peer) {
+        return direct;
+    }
+    let walk = |mut chain: Vec<Option<IpAddr>>| {
+        let mut client = direct;
+        while is_trusted(client.address)
+            && let Some(next) = chain.pop()
+        {
+            let Some(next) = next else { return Client { is_hidden: true, ..client } };
+            client.address = next.to_canonical();
+            client.is_forwarded = true;
+        }
+        client
+    };
     let x_for = list(headers, "x-forwarded-for").iter().map(|text| address(text)).collect::<Vec<_>>();
-    let x_proto = list(headers, "x-forwarded-proto").last().map(|scheme| scheme.eq_ignore_ascii_case("https"));
+    let x_https = list(headers, "x-forwarded-proto").last().map(|scheme| scheme.eq_ignore_ascii_case("https"));
+    let (named, https) = forwarded(headers);
+    match (x_for.is_empty(), named.is_empty()) {
+        (true, true) => Client { https: x_https.or(https), ..direct },
+        (false, true) => Client { https: x_https.or(https), ..walk(x_for) },
+        (true, false) => Client { https: https.or(x_https), ..walk(named) },
+        (false, false) => match (walk(x_for), walk(named)) {
+            (one, other) if one.address == other.address && !one.is_hidden && !other.is_hidden => {
+                Client { https: x_https.or(https), ..one }
+            }
+            _ => Client { is_hidden: true, ..direct },
+        },
+    }
+}
+
+/// `Forwarded`: addresses from the farthest to the nearest (`None`: not to be read), and whether the last hop was HTTPS.
+fn forwarded(headers: &HeaderMap) -> (Vec<Option<IpAddr>>, Option<bool>) {
     let elements = list(headers, FORWARDED.as_str());
     let parameter = |element: &str, name: &str| {
         let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
         pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| unquoted(value).to_owned())
     };
-    let named: Vec<_> =
-        elements.iter().map(|element| parameter(element, "for").and_then(|text| address(&text))).collect();
+    let named = elements.iter().map(|element| parameter(element, "for").and_then(|text| address(&text))).collect();
     let proto = elements.last().and_then(|element| parameter(element, "proto"));
-    let proto = proto.map(|scheme| scheme.eq_ignore_ascii_case("https"));
-    match (x_for.last(), named.last()) {
-        (Some(one), Some(other)) if one != other => (Vec::new(), None),
-        (Some(_), _) => (x_for, x_proto.or(proto)),
-        (None, _) => (named, proto.or(x_proto)),
-    }
+    (named, proto.map(|scheme| scheme.eq_ignore_ascii_case("https")))
 }
 
-/// The members of a header that is a list, however many lines it has. A header that is no text has none. Addresses in quotes
-/// have no commas.
+/// The members of a header that is a list, however many lines it has. What is no text spoils its own member, and not what a
+/// proxy wrote behind it. Addresses in quotes have no commas.
 fn list(headers: &HeaderMap, name: &str) -> Vec<String> {
-    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
+    let lines = headers.get_all(name).into_iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let members = lines.flat_map(|line| line.split(',').map(|text| text.trim().to_owned()).collect::<Vec<_>>());
+    members.filter(|text| !text.is_empty()).collect()
 }
 
 fn unquoted(text: &str) -> &str {
@@ -152,8 +175,28 @@ mod tests {
 
     #[test]
     fn a_header_the_proxy_passed_on_cannot_lie() {
-        let both = |other| asked("127.0.0.1", &[("x-forwarded-for", "192.0.2.1"), ("forwarded", other)]).0;
+        let both = |other| asked("127.0.0.1", &[("x-forwarded-for", "192.0.2.1, 10.0.0.1"), ("forwarded", other)]).0;
         assert_eq!(both("for=192.0.2.1"), "192.0.2.1");
         assert_eq!(both("for=203.0.113.5"), "127.0.0.1");
+    }
+
+    #[test]
+    fn whoever_cannot_be_told_is_not_the_proxy() {
+        let trusted: Vec<IpNet> = vec!["127.0.0.0/8".parse().expect("a net")];
+        let asked = |headers: &[(&'static str, &[u8])]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a value"));
+            }
+            let client = client(&map, "127.0.0.1".parse().expect("an address"), &trusted);
+            (client.address.to_string(), client.is_hidden)
+        };
+        let proxy = "127.0.0.1".to_owned();
+        assert_eq!(asked(&[]), (proxy.clone(), false));
+        assert_eq!(asked(&[("x-forwarded-for", b"127.0.0.2")]), ("127.0.0.2".into(), false));
+        assert_eq!(asked(&[("x-forwarded-for", b"192.0.2.1, unknown")]), (proxy.clone(), true));
+        assert_eq!(asked(&[("forwarded", b"for=unknown")]), (proxy.clone(), true));
+        assert_eq!(asked(&[("forwarded", b"for=127.0.0.1"), ("x-forwarded-for", b"192.0.2.1")]), (proxy, true));
+        assert_eq!(asked(&[("x-forwarded-for", b"\xff, 192.0.2.1")]), ("192.0.2.1".into(), false));
     }
 }

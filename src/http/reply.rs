@@ -19,7 +19,7 @@ pub type Stream = Pin<Box<dyn HttpBody<Data = Bytes, Error = io::Error> + Send>>
 pub struct Body {
     kind: Kind,
     /// Given back when the last byte has gone, or nobody wants it any more.
-    _held: Option<(InFlight, Option<Forwarded>)>,
+    held: Option<(InFlight, Option<Forwarded>)>,
 }
 
 enum Kind {
@@ -35,17 +35,18 @@ impl Body {
 
     /// Known at once.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        Self { kind: Kind::Full(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty())), _held: None }
+        Self { kind: Kind::Full(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty())), held: None }
     }
 
     /// Made while it is sent.
     pub fn stream(stream: Stream) -> Self {
-        Self { kind: Kind::Stream(stream), _held: None }
+        Self { kind: Kind::Stream(stream), held: None }
     }
 
     /// The same, with what lives as long.
     pub fn holding(self, in_flight: InFlight, forwarded: Option<Forwarded>) -> Self {
-        Self { _held: Some((in_flight, forwarded)), ..self }
+        in_flight.turn(true);
+        Self { held: Some((in_flight, forwarded)), ..self }
     }
 }
 
@@ -55,10 +56,15 @@ impl HttpBody for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = self.get_mut();
-        match &mut this.kind {
+        let polled = match &mut this.kind {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Stream(stream) => stream.as_mut().poll_frame(cx),
+        };
+        if let Some((in_flight, _)) = &this.held {
+            // It asks again when this has been taken.
+            in_flight.turn(polled.is_ready());
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -164,7 +164,7 @@ pub async fn answer(
         Some(in_flight) => {
             let client = forwarded::client(request.headers(), origin.peer, &core.config().http.trusted_proxies);
             // Behind a proxy the connection is the proxy's: there each request counts for the address it is for.
-            let slot = client.is_forwarded.then(|| web.budget.acquire(client.address)).transpose();
+            let slot = (client.is_forwarded || client.is_hidden).then(|| client.slot(&web.budget)).transpose();
             match slot {
                 Err(_) => reply::refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests from your address"),
                 Ok(slot) => {
@@ -185,8 +185,11 @@ pub async fn answer(
 
 async fn dispatch(web: Arc<Web>, origin: Origin, client: Client, request: Request<Incoming>) -> Reply {
     let at_metrics = origin.door == Door::Metrics;
-    let is_operator =
-        at_metrics || web.core.config().metrics.allow_from.iter().any(|network| network.contains(client.address));
+    let is_let_in = |client: &Client| {
+        let allow_from = &web.core.config().metrics.allow_from;
+        !client.is_hidden && allow_from.iter().any(|network| network.contains(client.address))
+    };
+    let is_operator = at_metrics || is_let_in(&client);
     let path = request.uri().path();
     let here = |route: &&Route| if at_metrics { route.for_operators } else { !route.for_operators || is_operator };
     let found = web.routes.iter().filter(here).find_map(|route| Some((route, route.rest(path)?.to_owned())));

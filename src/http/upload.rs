@@ -6,13 +6,15 @@ mod media;
 mod put;
 mod range;
 
+use super::forwarded::Client;
 use super::reply::{self, Reply};
 use super::routes::{Call, Cors};
 use crate::core::Core;
 use crate::extension::BoxFuture;
+use crate::net::budget::{BudgetLimits, Refused, Slot};
 use crate::storage::Upload;
 use crate::uploads;
-use hyper::{Method, StatusCode};
+use hyper::{Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -58,19 +60,43 @@ async fn find(call: &Call) -> Result<Upload, Reply> {
 }
 
 /// A file being sent or fetched; counts as one as long as it lives.
-struct Transfer(Arc<Core>);
+struct Transfer {
+    core: Arc<Core>,
+    _slot: Slot,
+}
 
 impl Transfer {
-    /// One more, if there may be one more.
-    fn begin(core: &Arc<Core>) -> Option<Self> {
-        let before = core.site.counters.transfers.fetch_add(1, Relaxed);
-        let this = Self(core.clone());
-        (before < core.config().upload.transfers_max).then_some(this)
+    /// One more, if there may be one more, of this client and at all.
+    fn begin(core: &Arc<Core>, client: &Client) -> Result<Self, Refused> {
+        let limits = {
+            let config = core.config();
+            BudgetLimits {
+                connections_max: config.upload.transfers_max,
+                per_address_max: config.upload.transfers_per_address_max,
+                exempt: config.limits.exempt_addresses.clone(),
+            }
+        };
+        core.site.transfers.set_limits(limits);
+        let slot = client.slot(&core.site.transfers)?;
+        core.site.counters.transfers.fetch_add(1, Relaxed);
+        Ok(Self { core: core.clone(), _slot: slot })
+    }
+}
+
+/// Why there is no transfer.
+fn refused(why: Refused) -> Reply {
+    match why {
+        Refused::Total => reply::busy(),
+        Refused::PerAddress => {
+            let mut reply = reply::refusal(StatusCode::TOO_MANY_REQUESTS, "too many files at a time for your address");
+            reply::set(&mut reply, header::RETRY_AFTER, "10");
+            reply
+        }
     }
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        self.0.site.counters.transfers.fetch_sub(1, Relaxed);
+        self.core.site.counters.transfers.fetch_sub(1, Relaxed);
     }
 }

@@ -8,8 +8,8 @@ use crate::net::budget::Slot;
 use crate::net::transport::Transport;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -27,6 +27,11 @@ pub struct Watch {
     blocked_ms: AtomicU64,
     /// It speaks HTTP/2, where frames come that belong to no request.
     is_http2: AtomicBool,
+    /// Answers of which the peer is to take something, each by the number of its request, and since when. HTTP/2 lets a
+    /// peer refuse to take one while it goes on with others.
+    to_be_taken: Mutex<Vec<(u64, u64)>>,
+    /// The number of the next request.
+    next_request: AtomicU64,
 }
 
 /// What a look at a connection found.
@@ -51,6 +56,9 @@ pub struct Patience {
     pub stall: Duration,
 }
 
+/// For so many times the patience for a stalled connection a peer may leave one answer of several where it is.
+const ANSWER_STALLS: u32 = 5;
+
 fn now() -> u64 {
     clock::monotonic_ms().max(1)
 }
@@ -65,6 +73,8 @@ impl Watch {
             reading_ms: AtomicU64::new(now),
             blocked_ms: AtomicU64::new(0),
             is_http2: AtomicBool::new(false),
+            to_be_taken: Mutex::default(),
+            next_request: AtomicU64::new(0),
         }
     }
 
@@ -91,6 +101,21 @@ impl Watch {
         self.is_http2.store(is_http2, Relaxed);
     }
 
+    /// Whose turn is it with the answer to this request: the peer's, or ours?
+    fn turn(&self, request: u64, is_peers: bool) {
+        let mut all = self.to_be_taken.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(known, _)| *known != request);
+        if is_peers {
+            all.push((request, now()));
+        }
+    }
+
+    /// The answer that waits longest for the peer does so since then.
+    fn not_taken_since(&self) -> Option<u64> {
+        let all = self.to_be_taken.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|(_, since)| *since).min()
+    }
+
     /// How does it stand?
     pub fn judge(&self, patience: Patience) -> Verdict {
         let now = now();
@@ -102,6 +127,13 @@ impl Watch {
         let (blocked, reading) = (self.blocked_ms.load(Relaxed), self.reading_ms.load(Relaxed));
         if blocked > 0 {
             match left(blocked, patience.stall) {
+                0 => return Verdict::Stuck,
+                ms => next = next.min(ms),
+            }
+        }
+        if let Some(since) = self.not_taken_since() {
+            // Slow is not stuck: those of one connection may come one after the other.
+            match left(since, patience.stall * ANSWER_STALLS) {
                 0 => return Verdict::Stuck,
                 ms => next = next.min(ms),
             }
@@ -127,6 +159,7 @@ impl Watch {
 pub struct InFlight {
     watch: Arc<Watch>,
     core: Arc<Core>,
+    number: u64,
 }
 
 impl InFlight {
@@ -135,13 +168,20 @@ impl InFlight {
         let counter = &core.site.counters.requests_in_flight;
         let before = counter.fetch_add(1, Relaxed);
         watch.in_flight.fetch_add(1, Relaxed);
-        let this = Self { watch: watch.clone(), core: core.clone() };
+        let number = watch.next_request.fetch_add(1, Relaxed);
+        let this = Self { watch: watch.clone(), core: core.clone(), number };
         (before < core.config().http.requests_in_flight_max).then_some(this)
+    }
+
+    /// There is something of the answer for the peer to take (`true`), or nothing just now.
+    pub fn turn(&self, is_peers: bool) {
+        self.watch.turn(self.number, is_peers);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.turn(false);
         self.core.site.counters.requests_in_flight.fetch_sub(1, Relaxed);
         self.watch.in_flight.fetch_sub(1, Relaxed);
         self.watch.moved_ms.store(now(), Relaxed);
@@ -276,6 +316,10 @@ mod tests {
         watch.wrote(false);
         assert_eq!(watch.judge(Patience { stall: none, ..PATIENT }), Verdict::Stuck);
         watch.wrote(true);
+        assert!(matches!(watch.judge(PATIENT), Verdict::Fine(_)));
+        watch.turn(7, true);
+        assert_eq!(watch.judge(Patience { stall: none, ..PATIENT }), Verdict::Stuck, "an answer nobody takes");
+        watch.turn(7, false);
         assert!(matches!(watch.judge(PATIENT), Verdict::Fine(_)));
     }
 }

@@ -75,8 +75,17 @@ impl AddressBudget {
     /// Takes one connection of this address from the budget, until the [`Slot`] is dropped.
     pub fn acquire(self: &Arc<Self>, addr: IpAddr) -> Result<Slot, Refused> {
         let addr = addr.to_canonical();
+        let exempt = self.counts().limits.exempt.iter().any(|network| network.contains(addr));
+        self.take(addr, exempt)
+    }
+
+    /// The same for somebody who is only known to be behind this address: no exemption is his.
+    pub fn acquire_unexempt(self: &Arc<Self>, addr: IpAddr) -> Result<Slot, Refused> {
+        self.take(addr.to_canonical(), false)
+    }
+
+    fn take(self: &Arc<Self>, addr: IpAddr, exempt: bool) -> Result<Slot, Refused> {
         let mut counts = self.counts();
-        let exempt = counts.limits.exempt.iter().any(|network| network.contains(addr));
         let address = (!exempt).then(|| unit(addr));
         if counts.total >= counts.limits.connections_max {
             return Err(Refused::Total);

@@ -106,6 +106,8 @@ macro_rules! word {
 const TEXT_BYTES_MAX: usize = 1_023;
 /// Groups a node may be open to.
 const GROUPS_MAX: usize = 100;
+/// Bytes of all of them: configurations are read with every list of nodes, and count for no quota.
+const GROUPS_BYTES_MAX: usize = 8 * 1024;
 
 static FIELDS: [Spec; 20] = [
     text!("pubsub#title", title, "A friendly name for the node"),
@@ -121,7 +123,7 @@ static FIELDS: [Spec; 20] = [
         set: |c, values| {
             c.roster_groups_allowed = values.iter().cloned().collect();
             let small = values.len() <= GROUPS_MAX && values.iter().all(|group| group.len() <= TEXT_BYTES_MAX);
-            small.then_some(())
+            (small && values.iter().map(String::len).sum::<usize>() <= GROUPS_BYTES_MAX).then_some(())
         },
     },
     word!("pubsub#publish_model", publish_model: PublishModel, "The publisher model"),
@@ -351,6 +353,11 @@ mod tests {
         for (var, values, fault) in rows {
             assert_eq!(config.apply(&form(&[(var, values)]), false), Err(fault), "{var} {values:?}");
         }
+        let groups: Vec<String> = (10..20).map(|n| format!("{n}{}", "x".repeat(1_000))).collect();
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        let fault = Fault::Value("pubsub#roster_groups_allowed");
+        assert_eq!(config.apply(&form(&[("pubsub#roster_groups_allowed", &groups[..])]), false), Err(fault));
+        config.roster_groups_allowed.clear();
         assert_eq!(config.apply(&form(&[("pubsub#node_type", &["leaf"]), ("x", &["y"])]), false), Ok(()));
         assert_eq!(config.apply(&form(&[("x", &["y"])]), true), Err(Fault::Unknown("x".to_owned())));
         assert_eq!(config.apply(&form(&[("pubsub#max_items", &["11"])]), true), Ok(()));

@@ -74,6 +74,8 @@ pub enum Change<'a> {
     Retracted(&'a str),
     /// All items were removed.
     Purged,
+    /// It is configured in another way.
+    Configured,
     /// The node is gone.
     Deleted,
 }

@@ -90,8 +90,10 @@ pub struct LastItem {
     pub subscription: Option<u8>,
     /// The groups the asker is in, in the owner's roster.
     pub groups: Vec<String>,
-    /// The item.
+    /// The item; the payload is left out if it is long.
     pub item: Item,
+    /// The key of the node, to read a payload that was left out.
+    pub left_out: Option<i64>,
 }
 
 type Packed = (String, String, i64, String);
@@ -122,12 +124,14 @@ const TRIM: &str = "DELETE FROM pubsub_items WHERE seq IN (SELECT seq FROM pubsu
     ORDER BY seq DESC LIMIT -1 OFFSET $2)";
 const EXPIRE: &str = "DELETE FROM pubsub_items WHERE seq IN
     (SELECT seq FROM pubsub_items WHERE expires_us <= $1 ORDER BY expires_us LIMIT $2)";
-/// `$1`: owners, `$2`: the asker, `$3`: nodes, `$4`: now, `$5`: what stands for the asker on a block list. Of others only who
+/// `$1`: owners, `$2`: the asker, `$3`: nodes, `$4`: now, `$5`: what stands for the asker on a block list, `$6`:
+/// the bytes of a payload that is not left out. Of others only who
 /// has let the asker see their presence and has not blocked it (XEP-0191).
 const LAST_ITEMS: &str = "SELECT json_group_array(json_array(n.owner, n.name, n.config,
     (SELECT affiliation FROM pubsub_affiliations WHERE node_id = n.id AND jid = $2),
     (SELECT state FROM pubsub_subscriptions WHERE node_id = n.id AND jid = $2),
-    coalesce(r.groups, '[]'), i.id, i.publisher, i.published_us, i.payload)) FROM
+    coalesce(r.groups, '[]'), i.id, i.publisher, i.published_us,
+    iif(i.bytes <= $6, i.payload, ''), iif(i.bytes <= $6, NULL, n.id))) FROM
     json_each($1) AS o CROSS JOIN json_each($3) AS w
     CROSS JOIN pubsub_nodes AS n ON n.owner = o.value AND n.name = w.value
     LEFT JOIN roster AS r ON r.account_id = n.account_id AND r.contact = $2
@@ -171,6 +175,10 @@ static PAGE_NEWEST: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| pa
 pub(super) fn statements() -> Vec<&'static str> {
     vec![&PAGE_OLDEST, &PAGE_NEWEST]
 }
+
+/// Bytes of an item that comes whole among the last ones of many nodes. They are all in memory at once, until a client has
+/// taken them.
+const LAST_BYTES_MAX: u32 = 1_024;
 
 /// Items removed in one step, which holds up the other writers for some milliseconds.
 const EXPIRED_PER_STEP: u32 = 500;
@@ -303,19 +311,32 @@ impl Storage {
         asker: &str,
         now_us: i64,
     ) -> Result<Vec<LastItem>, Error> {
-        type Row = (String, String, String, Option<u8>, Option<u8>, String, String, String, i64, String);
+        type Row = (String, String, String, Option<u8>, Option<u8>, String, String, String, i64, String, Option<i64>);
         let list = |values: &[&str]| serde_json::to_string(values).map_err(|e| Error::Invalid(e.to_string().into()));
         let bare = bare_str(asker);
         let names = list(&[asker, bare, domain_str(asker)])?;
         let query =
             sqlx::query_scalar(LAST_ITEMS).bind(list(owners)?).bind(bare).bind(list(nodes)?).bind(now_us).bind(names);
+        let query = query.bind(LAST_BYTES_MAX);
         let packed: String = query.fetch_one(&mut *self.reader().await?).await?;
         let rows: Vec<Row> = unpack(&packed)?;
-        let last =
-            |(owner, node, config, affiliation, subscription, groups, id, publisher, published_us, payload): Row| {
-                let item = Item { id, publisher, published_us, payload };
-                Ok(LastItem { owner, node, config, affiliation, subscription, groups: unpack(&groups)?, item })
-            };
+        let last = |row: Row| {
+            let (
+                owner,
+                node,
+                config,
+                affiliation,
+                subscription,
+                groups,
+                id,
+                publisher,
+                published_us,
+                payload,
+                left_out,
+            ) = row;
+            let (item, groups) = (Item { id, publisher, published_us, payload }, unpack(&groups)?);
+            Ok(LastItem { owner, node, config, affiliation, subscription, groups, item, left_out })
+        };
         rows.into_iter().map(last).collect()
     }
 }

@@ -73,6 +73,7 @@ async fn every_statement_can_be_prepared() {
         vcard::STATEMENTS,
         invites::STATEMENTS,
         meta::STATEMENTS,
+        session_mark::STATEMENTS,
         backup::STATEMENTS,
         archive::STATEMENTS,
         pubsub::STATEMENTS,
@@ -85,7 +86,6 @@ async fn every_statement_can_be_prepared() {
         devices::STATEMENTS,
         blocking::STATEMENTS,
         uploads::STATEMENTS,
-        session_mark::STATEMENTS,
     ];
     for sql in files.concat().into_iter().chain(batch::statements()).chain(archive::statements()) {
         if let Err(error) = (&mut connection).prepare(sql.into_sql_str()).await {

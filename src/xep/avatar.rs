@@ -6,7 +6,7 @@ use crate::account::resource::Client;
 use crate::core::Core;
 use crate::extension::{About, Declare, Extension};
 use crate::im::presence;
-use crate::pubsub::{AccessModel, NodeEvent, Owner};
+use crate::pubsub::{AccessModel, Change, NodeEvent, Owner};
 use crate::router::bounce::refused;
 use crate::storage::AccountId;
 use crate::xep::pubsub::{Publish, all_items, last_item, node, publish, standalone};
@@ -65,9 +65,14 @@ fn hash(picture: &Picture) -> Arc<str> {
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
-/// §3.1: something happened at the node that says which picture it is.
+/// §3.1: something happened at the node that says which picture it is, or it is for others to see now, or not (§7).
 fn published(core: &Arc<Core>, event: &NodeEvent<'_>) {
-    let Some(account) = event.owner.account().filter(|_| &*event.node.name == ns::AVATAR_METADATA) else { return };
+    let concerned = match &*event.node.name {
+        ns::AVATAR_METADATA => true,
+        ns::AVATAR_DATA => matches!(event.change, Change::Configured | Change::Deleted),
+        _ => false,
+    };
+    let Some(account) = event.owner.account().filter(|_| concerned) else { return };
     let (Some(id), false) = (account.id, event.internal) else { return };
     if !core.conversions.ask(&account.jid, AVATAR) {
         return;

@@ -9,19 +9,10 @@ use crate::extension::{About, Declare, Extension};
 use crate::hosts::Place;
 use crate::xep::pubsub::send_last_items;
 use std::sync::Arc;
-use std::time::Duration;
 use xep_support::jid::BareJid;
 
-/// Accounts whose items are read at once. With more contacts the next ones are read when the client has taken most of what
-/// it got: a roster of thousands must not fill its outbox.
+/// Accounts whose items are read at once. With more contacts the next ones are read when the client has taken what it got.
 const OWNERS_AT_ONCE: usize = 250;
-
-/// How full an outbox may be before it gets more.
-const FILLED_MAX: f64 = 0.25;
-
-/// How often that is looked at, and how often at most; who has not taken it by then does without the rest.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-const LOOKS_MAX: usize = 300;
 
 /// Events of contacts without subscribing to them (XEP-0163 §4.1, §4.2).
 pub struct ImplicitSubscriptions;
@@ -47,18 +38,48 @@ pub(super) fn interested(core: &Arc<Core>, who: &Asked, before: Option<&Interest
     if new.nodes().next().is_none() {
         return;
     }
-    let (core, who) = (core.clone(), who.clone());
-    core.work.clone().spawn(async move {
-        let Ok(_place) = core.capabilities.hand_outs.acquire().await else { return };
-        let owners = owners(&core, &who.account);
-        for some in owners.chunks(OWNERS_AT_ONCE) {
-            if !is_ready(&who.resource).await {
-                return tracing::debug!(resource = %who.resource.jid, "a client did not take its last items");
+    let Some(first) = core.capabilities.hand_out(who, new) else { return };
+    let mut hand_out = HandOut { core: core.clone(), who: who.clone(), over: false };
+    core.work.spawn(async move {
+        let (core, who) = (hand_out.core.clone(), hand_out.who.clone());
+        let mut next = Some(first);
+        while let Some(new) = next {
+            let owners = owners(&core, &who.account);
+            for some in owners.chunks(OWNERS_AT_ONCE) {
+                let some: Vec<_> = some.iter().map(|jid| jid.as_str()).collect();
+                if !send_last_items(&core, &who.resource, &some, &new).await {
+                    return;
+                }
             }
-            let some: Vec<_> = some.iter().map(|jid| jid.as_str()).collect();
-            send_last_items(&core, &who.resource, &some, &new).await;
+            next = hand_out.next();
         }
     });
+}
+
+/// A client gets its last items. What it wants meanwhile it gets after them: who changes its mind all the time makes
+/// work for one, not more and more.
+struct HandOut {
+    core: Arc<Core>,
+    who: Asked,
+    /// Whoever comes next begins anew.
+    over: bool,
+}
+
+impl HandOut {
+    fn next(&mut self) -> Option<Interest> {
+        let next = self.core.capabilities.hand_out_next(&self.who);
+        self.over = next.is_none();
+        next
+    }
+}
+
+impl Drop for HandOut {
+    /// However it ended.
+    fn drop(&mut self) {
+        if !self.over {
+            self.core.capabilities.hand_out_ended(&self.who);
+        }
+    }
 }
 
 /// The account itself, and those whose presence it sees.
@@ -69,19 +90,6 @@ fn owners(core: &Core, account: &Account) -> Vec<BareJid> {
     // Nothing comes from those it has blocked (XEP-0191); whether they have blocked it is looked up with their items.
     owners.extend(seen.filter(|jid| core.hosts.place(jid) == Place::Account && !state.blocks(jid)).cloned());
     owners
-}
-
-async fn is_ready(resource: &Resource) -> bool {
-    for _ in 0..LOOKS_MAX {
-        if resource.outbox.filled() <= FILLED_MAX {
-            return true;
-        }
-        if resource.outbox.close_reason().is_some() {
-            return false;
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-    false
 }
 
 /// Stage Shown: the contact is a subscriber now (XEP-0163 §4.3.4).
@@ -99,7 +107,6 @@ fn shown(core: &Arc<Core>, account: &Account, contact: &BareJid) {
     }
     let (core, owner) = (core.clone(), account.jid.clone());
     core.work.clone().spawn(async move {
-        let Ok(_place) = core.capabilities.hand_outs.acquire().await else { return };
         for (resource, interest) in wanting {
             send_last_items(&core, &resource, &[owner.as_str()], &interest).await;
         }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod discovery;
+mod greedy;
 mod metrics;
 mod operators;
 mod upload;

@@ -13,6 +13,9 @@ function device({ password = TEST_PASSWORD, token, resource = "phone", id = DEVI
   const xmpp = client({ service: TEST_SERVICE, domain, username, password, resource, userAgent });
   // A busy machine is no failure.
   xmpp.timeout = 20_000;
+  // It begins to listen for the answer to its stream header when the header was written, which may be too late.
+  const open = xmpp.open.bind(xmpp);
+  xmpp.open = (options) => Promise.race([event(xmpp, "open"), open(options)]);
   xmpp.log = [];
   xmpp.tokens = [];
   xmpp.on("error", (error) => xmpp.log.push(`error: ${error.condition ?? error.message}`));

@@ -83,6 +83,9 @@ impl Refusal {
     }
 }
 
+/// A client that has been told the version, and more often than that does not take it in, is counted all the same.
+const OUTDATED_MAX: u32 = 8;
+
 /// One attempt, from `<authenticate/>` to `<success/>` or `<failure/>`.
 pub(in crate::c2s) async fn authenticate(
     n: &mut Negotiation<'_>,
@@ -96,7 +99,8 @@ pub(in crate::c2s) async fn authenticate(
             let mut out = String::new();
             sasl2::write_failure(&mut out, refusal.failure, refusal.specific, refusal.text);
             n.channel.say(&out);
-            Ok(Outcome::Failed(refusal.counts))
+            n.outdated += u32::from(!refusal.counts);
+            Ok(Outcome::Failed(refusal.counts || n.outdated > OUTDATED_MAX))
         }
     }
 }

@@ -13,11 +13,16 @@ use std::task::{Context, Poll, ready};
 use tokio::task::JoinHandle;
 
 /// Read, and kept in memory, at a time.
-const PIECE_BYTES: u64 = 256 * 1024;
+const PIECE_BYTES: u64 = 128 * 1024;
+/// Handed out at a time. HTTP/2 keeps that much for each request of a peer that takes a single byte.
+const FRAME_BYTES: usize = 32 * 1024;
 
 pub(super) struct FileBody {
     file: Arc<File>,
+    /// What is still to be read.
     left: Range<u64>,
+    /// What was read and not handed out yet.
+    piece: Bytes,
     reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
     transfer: Transfer,
 }
@@ -25,7 +30,7 @@ pub(super) struct FileBody {
 impl FileBody {
     /// These bytes of the file.
     pub(super) fn new(file: File, range: Range<u64>, transfer: Transfer) -> Self {
-        Self { file: Arc::new(file), left: range, reading: None, transfer }
+        Self { file: Arc::new(file), left: range, piece: Bytes::new(), reading: None, transfer }
     }
 }
 
@@ -35,35 +40,47 @@ impl Body for FileBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
-        if this.left.is_empty() {
-            return Poll::Ready(None);
-        }
-        let (start, length) = (this.left.start, PIECE_BYTES.min(this.left.end - this.left.start));
-        let reading = this.reading.get_or_insert_with(|| {
-            let file = this.file.clone();
-            tokio::task::spawn_blocking(move || read(&file, start, length))
-        });
-        let read = ready!(Pin::new(reading).poll(cx));
-        this.reading = None;
-        let piece = match read {
-            Ok(Ok(piece)) => piece,
-            Ok(Err(error)) => {
+        if this.piece.is_empty() {
+            if this.left.is_empty() {
+                return Poll::Ready(None);
+            }
+            if let Err(error) = ready!(this.poll_piece(cx)) {
                 tracing::error!(%error, "uploaded file not read");
                 return Poll::Ready(Some(Err(error)));
             }
-            Err(error) => return Poll::Ready(Some(Err(io::Error::other(error)))),
-        };
-        this.left.start += piece.len() as u64;
-        this.transfer.0.site.counters.downloaded_bytes.fetch_add(piece.len() as u64, Relaxed);
-        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+        }
+        let is_small = this.piece.len() <= FRAME_BYTES;
+        let mut frame = this.piece.split_to(FRAME_BYTES.min(this.piece.len()));
+        if is_small && this.left.is_empty() {
+            // We may be gone before it is written; the rest of the piece need not wait for that.
+            frame = Bytes::copy_from_slice(&frame);
+        }
+        this.transfer.core.site.counters.downloaded_bytes.fetch_add(frame.len() as u64, Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left.is_empty()
+        self.left.is_empty() && self.piece.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left.end.saturating_sub(self.left.start))
+        SizeHint::with_exact(self.left.end.saturating_sub(self.left.start) + self.piece.len() as u64)
+    }
+}
+
+impl FileBody {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (start, length) = (self.left.start, PIECE_BYTES.min(self.left.end - self.left.start));
+        let reading = self.reading.get_or_insert_with(|| {
+            let file = self.file.clone();
+            tokio::task::spawn_blocking(move || read(&file, start, length))
+        });
+        let read = ready!(Pin::new(reading).poll(cx));
+        self.reading = None;
+        let piece = read.map_err(io::Error::other)??;
+        self.left.start += piece.len() as u64;
+        self.piece = piece.into();
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::file_body::FileBody;
 use super::range::{self, Part};
-use super::{Transfer, media};
+use super::{Transfer, media, refused};
 use crate::clock;
 use crate::http::reply::{self, Body, Reply};
 use crate::http::routes::Call;
@@ -55,7 +55,10 @@ pub(super) async fn get(call: Call, upload: Upload) -> Reply {
         return reply;
     }
     let core = &call.web.core;
-    let Some(transfer) = Transfer::begin(core) else { return reply::busy() };
+    let transfer = match Transfer::begin(core, &call.client) {
+        Ok(transfer) => transfer,
+        Err(why) => return refused(why),
+    };
     match open(uploads::file(&core.config(), &upload.token)).await {
         Ok(file) => {
             core.site.counters.downloads.fetch_add(1, Relaxed);

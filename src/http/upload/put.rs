@@ -1,7 +1,7 @@
 //! PUT into a slot (XEP-0363 §7). The bytes go to a file that nobody sees; when all are there and on disk it gets its name,
 //! then its row says so, and only then the client hears of it. Whatever goes wrong before leaves nothing behind.
 
-use super::{Transfer, media};
+use super::{Transfer, media, refused};
 use crate::clock;
 use crate::core::Core;
 use crate::http::reply::{self, Reply};
@@ -51,10 +51,19 @@ pub(super) async fn put(call: Call, upload: Upload) -> Reply {
     if let Err((status, why)) = check(call.request.headers(), &upload, clock::now_micros()) {
         return reply::refusal(status, why);
     }
-    let Some(transfer) = Transfer::begin(&core) else { return reply::busy() };
+    let transfer = match Transfer::begin(&core, &call.client) {
+        Ok(transfer) => transfer,
+        Err(why) => return refused(why),
+    };
     let Some(claim) = core.site.under_way.claim(&upload.token) else {
         return reply::refusal(StatusCode::CONFLICT, "it is being uploaded");
     };
+    // Whoever had the claim before may have filled the slot since it was looked up.
+    match core.storage.upload_find(&upload.token).await {
+        Ok(Some(Upload { put_key: Some(_), .. })) => {}
+        Ok(_) => return reply::refusal(StatusCode::CONFLICT, "it has been uploaded already"),
+        Err(error) => return refusal(&error.into()),
+    }
     let content_type = text(call.request.headers(), header::CONTENT_TYPE).map(str::to_owned);
     let done = Box::pin(receive(&core, &upload, claim, content_type, call.request.into_body())).await;
     drop(transfer);
@@ -205,11 +214,24 @@ async fn receive(
     let file = blocking(move || Unfinished::create(path, bytes, claim)).await?;
     let file = Arc::new(file);
     copy(&file, bytes, body, patience).await?;
+    // A task of its own: if the connection ends now, the claim must not before the row is written. Another upload into the
+    // same slot would put its file in the place of this one.
+    let finished = core.work.spawn(finish(core.clone(), upload.token.clone(), file, place, content_type));
+    finished.await.map_err(io::Error::other)?
+}
+
+async fn finish(
+    core: Arc<Core>,
+    token: String,
+    file: Arc<Unfinished>,
+    place: PathBuf,
+    content_type: Option<String>,
+) -> Result<(), Failed> {
     let (finishing, at) = (file.clone(), place.clone());
     blocking(move || finishing.finish(&at)).await?;
     // The claim lives until here: whoever removes the row meanwhile leaves the file to us.
     let content_type = content_type.filter(|kind| kind.len() <= CONTENT_TYPE_BYTES_MAX);
-    let stored = core.storage.upload_stored(&upload.token, content_type, clock::now_micros()).await;
+    let stored = core.storage.upload_stored(&token, content_type, clock::now_micros()).await;
     if !matches!(stored, Ok(true)) {
         blocking(move || fs::remove_file(place)).await?;
     }

@@ -9,31 +9,73 @@ use crate::outbox;
 use crate::pubsub::{Affiliation, NodeConfig, NotificationType, SendLastPublishedItem, SubscriptionState};
 use crate::storage::LastItem;
 use std::sync::Arc;
+use std::time::Duration;
 use xep_support::jid::Jid;
 use xep_support::stanza::{MessageType, Stanza};
 
+/// How full an outbox may be before it gets more: what contacts have published must not overflow it.
+const FILLED_MAX: f64 = 0.25;
+
+/// How often that is looked at, and how often at most; who has not taken it by then does without the rest.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const LOOKS_MAX: usize = 300;
+
 /// Sends the last item of every node that `interest` names and its user may see to a resource, where the node wants that
 /// (`send_last_published_item`): of the user's own nodes and of those of `owners`, the bare JIDs of contacts that the user
-/// sees; their accounts need not be in memory.
-pub async fn send_last_items(core: &Arc<Core>, resource: &Arc<Resource>, owners: &[&str], interest: &Interest) {
+/// sees; their accounts need not be in memory. As fast as the client takes them; `false`: it does not.
+pub async fn send_last_items(core: &Arc<Core>, resource: &Arc<Resource>, owners: &[&str], interest: &Interest) -> bool {
     let (user, full) = (resource.jid.bare_str(), resource.jid.as_str());
     let nodes: Vec<&str> = interest.nodes().collect();
     if nodes.is_empty() || owners.is_empty() {
-        return;
+        return true;
     }
-    let found = match core.storage.pubsub_last_items(owners, &nodes, full, clock::now_micros()).await {
-        Ok(found) => found,
-        Err(error) => return tracing::error!(%error, user, "last items could not be read"),
+    let found = {
+        // For the reading alone: who waits for a client keeps nobody else waiting.
+        let Ok(_place) = core.capabilities.hand_outs.acquire().await else { return false };
+        core.storage.pubsub_last_items(owners, &nodes, full, clock::now_micros()).await
     };
+    let found = found.unwrap_or_else(|error| {
+        tracing::error!(%error, user, "last items could not be read");
+        Vec::new()
+    });
     let blocked = core.accounts.find(user).and_then(|account| account.lock().blocked.clone());
     let is_blocked = |owner: &Jid| blocked.as_ref().is_some_and(|list| list.forbids(owner));
-    for last in found {
+    for mut last in found {
         if let Some(stanza) = message(user, &last).filter(|stanza| !stanza.from().is_some_and(is_blocked)) {
+            if !is_ready(resource).await {
+                tracing::debug!(resource = full, "a client did not take its last items");
+                return false;
+            }
+            let Some(stanza) = whole(core, user, &mut last, stanza).await else { continue };
             let to = resource.jid.as_jid().clone();
             // Who cannot take it is on its way out.
             let _ = resource.outbox.push(outbox::Item::addressed(Arc::new(stanza), to));
         }
     }
+    true
+}
+
+/// Reads a long payload when its turn has come. `None`: the item is gone.
+async fn whole(core: &Core, user: &str, last: &mut LastItem, stanza: Stanza) -> Option<Stanza> {
+    let Some(node) = last.left_out else { return Some(stanza) };
+    let ids = [last.item.id.clone()];
+    let found = core.storage.pubsub_items_by_id(node, clock::now_micros(), &ids, u64::MAX).await;
+    last.item =
+        found.inspect_err(|error| tracing::error!(%error, user, "a last item could not be read")).ok()?.pop()?;
+    message(user, last)
+}
+
+async fn is_ready(resource: &Resource) -> bool {
+    for _ in 0..LOOKS_MAX {
+        if resource.outbox.filled() <= FILLED_MAX {
+            return true;
+        }
+        if resource.outbox.close_reason().is_some() {
+            return false;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    false
 }
 
 fn message(user: &str, last: &LastItem) -> Option<Stanza> {

@@ -141,6 +141,7 @@ pub(super) async fn configure(asker: Asker<'_>, name: &str, form: &DataForm) -> 
         inside.push_str("</configuration>");
         Notification::event(asker.owner, &config, &inside).broadcast(asker.core, asker.owner, &node);
     }
+    happened(asker, &node, Change::Configured);
     Ok(())
 }
 

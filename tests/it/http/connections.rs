@@ -7,11 +7,13 @@ use super::wire::Http;
 use crate::support::transport::TlsOptions;
 use crate::support::{DOMAIN, TestServer};
 
-/// In the order of RFC 9113 §3.4: preface, then an empty SETTINGS frame.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// In the order of RFC 9113 §3.4: preface, then a SETTINGS frame.
+pub(super) fn preface(settings: &[u8]) -> Vec<u8> {
+    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(4, 0, 0, settings)[..]].concat()
+}
 
 /// A frame of HTTP/2 (RFC 9113 §4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
     bytes.extend([kind, flags]);
     bytes.extend(stream.to_be_bytes());
@@ -29,7 +31,7 @@ fn get_front_page(stream: u32) -> Vec<u8> {
 
 /// Speaks HTTP/2 until the front page has come: its status, as the first byte of its headers, and its text.
 fn front_page_by_http2(http: &mut Http) -> (u8, String) {
-    http.send([PREFACE, &get_front_page(1)].concat());
+    http.send([preface(&[]), get_front_page(1)].concat());
     let (mut status, mut text) = (0, Vec::new());
     loop {
         let head = http.take(9);

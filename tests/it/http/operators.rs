@@ -52,3 +52,27 @@ fn a_stranger_cannot_say_he_is_somebody_else() {
     let mut http = Http::plain(&server);
     assert_eq!(http.ask("GET", "/metrics", &["X-Forwarded-For: 192.0.2.1"]).status, 404);
 }
+
+/// Through a proxy comes whoever the proxy says, and nobody in the proxy's own name.
+#[test]
+fn a_stranger_cannot_pass_for_the_proxy() {
+    let server = serve(|c| c.metrics.allow_from = vec!["127.0.0.1".parse().unwrap()]);
+    let mut http = Http::plain(&server);
+    assert_eq!(http.get("/metrics").status, 200);
+    let through = "X-Forwarded-For: 192.0.2.1";
+    for forged in ["Forwarded: for=203.0.113.5", "Forwarded: for=127.0.0.1", "Forwarded: for=unknown", "Forwarded: x"] {
+        assert_eq!(http.ask("GET", "/metrics", &[through, forged]).status, 404, "{forged}");
+    }
+    assert_eq!(http.ask("GET", "/metrics", &["X-Forwarded-For: é, 192.0.2.1"]).status, 404);
+    assert_eq!(http.ask("GET", "/metrics", &["X-Forwarded-For: 192.0.2.1, unknown"]).status, 404);
+}
+
+/// All who hide behind a proxy share what one address may.
+#[test]
+fn hiding_behind_a_proxy_is_no_way_around_limits() {
+    let server = serve(|c| c.limits.connections_per_address_max = 0);
+    let mut http = Http::plain(&server);
+    assert_eq!(http.get("/").status, 200);
+    assert_eq!(http.ask("GET", "/", &["X-Forwarded-For: 192.0.2.1"]).status, 429);
+    assert_eq!(http.ask("GET", "/", &["X-Forwarded-For: 192.0.2.1", "Forwarded: for=203.0.113.5"]).status, 429);
+}

@@ -26,7 +26,7 @@ pub(super) fn slot_with(client: &mut Client, attributes: &str, child: &str) -> (
 }
 
 /// The path of a URL.
-fn path(url: &str) -> &str {
+pub(super) fn path(url: &str) -> &str {
     &url[url.match_indices('/').nth(2).unwrap().0..]
 }
 

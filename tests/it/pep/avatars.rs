@@ -226,3 +226,24 @@ fn a_picture_that_is_another_one_is_not_taken() {
     publish(&mut romeo, METADATA, &metadata_item(&right), &options);
     expect_photo(&mut juliet, "romeo@im.example/orchard", &right.0);
 }
+
+/// §7: a picture that is not for everybody any more leaves the card, without another one being published.
+#[test]
+fn a_picture_that_is_hidden_later() {
+    for node in [METADATA, DATA] {
+        let (_server, mut romeo, mut juliet) = friends();
+        let picture = picture(b"1");
+        publish_avatar(&mut romeo, &picture, "open");
+        expect_photo(&mut juliet, "romeo@im.example/orchard", &picture.0);
+        romeo.send(&format!(
+            "<iq type='set' id='hide'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='{node}'>\
+             <x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>\
+             <value>http://jabber.org/protocol/pubsub#node_config</value></field>\
+             <field var='pubsub#access_model'><value>whitelist</value></field></x></configure></pubsub></iq>"
+        ));
+        result(&mut romeo, "hide");
+        expect_photo(&mut juliet, "romeo@im.example/orchard", "");
+        juliet.send("<iq type='get' id='card' to='romeo@im.example'><vCard xmlns='vcard-temp'/></iq>");
+        juliet.expect_stanza_error("iq", "card", "cancel", "service-unavailable");
+    }
+}

@@ -209,3 +209,19 @@ fn a_list_that_is_too_long() {
     romeo.expect_stanza_error("iq", "l", "wait", "resource-constraint");
     no_items(&mut romeo, "romeo", NATIVE, "item-not-found");
 }
+
+/// More than a list can hold is not converted: reading it all for every change of one would be anybody's way to keep the
+/// server busy.
+#[test]
+fn too_many_are_not_converted() {
+    let server = TestServer::with(|c| c.limits.pubsub_item_bytes_max = 1_000);
+    let mut romeo = server.online("romeo", "orchard");
+    let long = "x".repeat(700);
+    for n in 0..5 {
+        publish(&mut romeo, NATIVE, &native(&format!("{n}@rooms.example"), &format!("name='{long}'>")), "");
+    }
+    assert_eq!(list(&mut romeo).elements().count(), 0);
+    set_list(&mut romeo, "<conference jid='old@rooms.example'/>");
+    assert_eq!(list(&mut romeo).elements().count(), 1);
+    assert_eq!(items(&mut romeo, "romeo", NATIVE).len(), 5, "one format does not touch the other");
+}

@@ -165,3 +165,24 @@ fn nothing_passes_between_those_who_have_blocked() {
     }
     garden.expect_nothing();
 }
+
+/// Contacts may have more to tell than fits into an outbox: it is sent as fast as it is taken, and nobody can keep another
+/// one from logging in by publishing much.
+#[test]
+fn more_than_fits_into_an_outbox() {
+    let server = TestServer::with(|c| c.limits.outbox_bytes_max = 150_000);
+    server.accounts(&["romeo", "juliet"]);
+    server.friends("romeo", "juliet");
+    let nodes: Vec<String> = (10..22).map(|n| format!("urn:node:{n}")).collect();
+    let text = "x".repeat(60_000);
+    let mut juliet = server.login("juliet", "secret", "balcony");
+    for node in &nodes {
+        publish(&mut juliet, node, &item("1", node, &text), "");
+    }
+    let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    let mut romeo = wanting(&server, "romeo", "orchard", &nodes);
+    for node in nodes {
+        expect_event(&mut romeo, &event("juliet", node, &item("1", node, &text), true));
+    }
+    romeo.expect_nothing();
+}

@@ -58,3 +58,21 @@ fn nobody_has_no_nodes() {
         assert_eq!(answers[0], answers[1]);
     }
 }
+
+/// XEP-0163 §7.1: with the presence of the owner goes the subscription, and with that the right of subscribers to publish.
+#[test]
+fn who_has_lost_access_publishes_no_more() {
+    let server = server();
+    server.accounts(&["romeo", "juliet"]);
+    server.friends("romeo", "juliet");
+    let mut juliet = server.login("juliet", "secret", "balcony");
+    let mut romeo = server.login("romeo", "secret", "orchard");
+    create(&mut juliet, "", "n", &[("access_model", "presence"), ("publish_model", "subscribers")]);
+    subscribe(&mut romeo, "juliet@im.example", "n", "romeo@im.example");
+    publish(&mut romeo, "juliet@im.example", "n", "1");
+    juliet.send("<presence type='unsubscribed' to='romeo@im.example'/>");
+    juliet.sync();
+    let inside = publish_xml("n", "2", &saying("2"));
+    refused(&mut romeo, "set", "juliet@im.example", NS, &inside, ("auth", "forbidden", ""));
+    assert_eq!(item_ids(&mut juliet, "", "<items node='n'/>"), ["1"]);
+}

@@ -83,3 +83,30 @@ fn changes_that_are_refused() {
     publish(&mut romeo, SERVICE, "n", "1");
     assert_eq!(events(&juliet.sync()), ["n 1"]);
 }
+
+/// §8.8.2: all in one step, which has room for those that fit when others have left.
+#[test]
+fn many_changes_at_once() {
+    let server = TestServer::with(|c| {
+        c.pubsub.create = NodeCreation::Everybody;
+        c.limits.pubsub_subscriptions_per_node_max = 2;
+    });
+    let mut romeo = server.online("romeo", "orchard");
+    create(&mut romeo, SERVICE, "n", &[]);
+    let all = |names: &[(&str, &str)]| {
+        list(&names.iter().map(|(name, state)| row(&format!("{name}@im.example"), state)).collect::<String>())
+    };
+    set(&mut romeo, SERVICE, OWNER, &all(&[("a", "subscribed"), ("b", "subscribed")]));
+    ask(&mut romeo, "set", SERVICE, OWNER, &all(&[("c", "subscribed"), ("a", "none"), ("d", "subscribed")]));
+    let refused_one = answer(&mut romeo);
+    assert!(refused_one.raw.contains("not-acceptable") && refused_one.raw.contains("jid='d@im.example'"));
+    let shown = get(&mut romeo, SERVICE, OWNER, "<subscriptions node='n'/>");
+    let shown = shown.find("subscriptions", OWNER).expect("a list");
+    let jids: Vec<_> = shown.elements().filter_map(|el| el.attr("jid")).collect();
+    assert_eq!(jids, ["b@im.example", "c@im.example"]);
+    let twice = all(&[("b", "none"), ("b", "subscribed")]);
+    // The second changes nothing, as she is subscribed.
+    set(&mut romeo, SERVICE, OWNER, &twice);
+    let twice = all(&[("d", "none"), ("e", "subscribed"), ("e", "subscribed")]);
+    refused(&mut romeo, "set", SERVICE, OWNER, &twice, ("modify", "bad-request", ""));
+}

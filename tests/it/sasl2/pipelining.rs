@@ -85,3 +85,15 @@ fn an_old_version_fails_without_prejudice() {
     romeo.authenticate2("PLAIN", Some(b"\0romeo\0secret"), BIND);
     romeo.expect_success2();
 }
+
+/// But nobody does that for ever, at a line in the log each time.
+#[test]
+fn an_old_version_again_and_again() {
+    let server = TestServer::with(|c| c.limits.auth_attempts_per_stream_max = 1);
+    let mut romeo = secured(&server);
+    for _ in 0..9 {
+        romeo.authenticate2("PLAIN", Some(b"\0romeo\0wrong"), &expecting("b2xk"));
+        romeo.expect_failure2("aborted");
+    }
+    romeo.expect_stream_error("policy-violation");
+}
