@@ -19,7 +19,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use magpie::storage::{AccountId, ArchivePage, ArchiveQuery, ArchiveRow, PageFrom, Storage, StorageOptions};
+use magpie::storage::{
+    AccountId, ArchivePage, ArchiveQuery, ArchiveRow, ArchiveShelf, PageFrom, Storage, StorageOptions,
+};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -62,7 +64,7 @@ async fn expire(chat: &mut Chat) -> Outcome<()> {
     let (before, started) = (cpu_us()?, Instant::now());
     let storage = chat.storage.clone();
     let before_us = chat.now_us / 10;
-    let expiry = tokio::spawn(async move { storage.archive_expire(before_us).await });
+    let expiry = tokio::spawn(async move { storage.archive_expire(ArchiveShelf::Accounts, before_us).await });
     let mut waits = Timing::default();
     while !expiry.is_finished() {
         let asked = Instant::now();
@@ -198,7 +200,7 @@ impl Chat {
         .into();
         for (account, peer) in [(from, to), (to, from)] {
             let row = ArchiveRow {
-                account: self.accounts[account],
+                owner: self.accounts[account].into(),
                 id: self.storage.archive_id(self.now_us),
                 peer: jid(peer).into(),
                 resource: (account == to).then(|| "phone".into()),

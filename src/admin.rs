@@ -11,6 +11,8 @@ pub mod protocol;
 mod pubsub;
 mod push;
 mod reload;
+mod room_rows;
+mod rooms;
 mod rosters;
 mod rows;
 mod secret;
@@ -25,9 +27,9 @@ use crate::hosts::Place;
 use crate::log::LogHandle;
 use crate::net::budget::AddressBudget;
 use crate::net::tls::CertStore;
+pub use crate::ops::readable_secret;
 use crate::router;
 use protocol::{Failure, FailureKind, Reply, Request};
-pub use secret::readable_secret;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -175,8 +177,10 @@ impl Admin {
             Request::DeviceList(of) => devices::list(core, &of.jid).await,
             Request::DeviceRevoke(of) => devices::revoke(core, &of).await,
             Request::Upload(asked) => uploads::handle(core, &asked).await,
-            Request::InviteCreate { domain, days, uses } => invites::create(core, domain, days, uses).await,
-            Request::InviteList => invites::list(core).await,
+            Request::Room(asked) => rooms::handle(core, asked).await,
+            Request::InviteCreate(wish) => invites::create(core, wish).await,
+            Request::InviteList { after } => invites::list(core, after).await,
+            Request::InviteShow { code } => invites::show(core, &code).await,
             Request::InviteRevoke { code } => invites::revoke(core, &code).await,
         }
     }

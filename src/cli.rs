@@ -5,15 +5,18 @@ use std::process::{ExitCode, Termination};
 mod archive;
 pub mod args;
 mod ask;
+mod chat;
 pub mod check;
 mod command;
 pub mod config_cmd;
 mod device;
+mod invite;
 mod link;
 mod print;
 mod pubsub;
 mod push;
 mod restore;
+mod rooms;
 mod serve;
 mod settings;
 mod start_error;
@@ -52,6 +55,9 @@ fn dispatch(cli: &Cli, out: &mut impl Write, err: &mut impl Write) -> io::Result
         None | Some(Command::Serve(_)) => serve::run(cli, overrides, out, err),
         Some(Command::Config(show)) => config_cmd::run(show, &overrides, json, out, err),
         Some(Command::Check(check)) => runtime()?.block_on(check::run(check, &overrides, json, is_running, out, err)),
+        Some(Command::Chat(args)) => with_config(&overrides, json, out, err, |config, out, err| {
+            chat::run(args, &config, is_running(&config), json, out, err)
+        }),
         Some(Command::Restore(restore)) => with_config(&overrides, json, out, err, |config, out, err| {
             runtime()?.block_on(restore::run(restore, config, json, out, err))
         }),

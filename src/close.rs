@@ -40,6 +40,8 @@ pub enum CloseReason {
     PasswordChanged,
     /// Its access was revoked (XEP-0494).
     Revoked,
+    /// The client is sent elsewhere (RFC 7395 §3.6.1).
+    Moved,
     /// The server stops.
     Shutdown,
     /// A defect of ours; only this connection ends.
@@ -50,7 +52,7 @@ impl CloseReason {
     /// The stream error the peer sees, if any, with a text.
     pub fn stream_error(self) -> Option<(StreamCondition, &'static str)> {
         Some(match self {
-            Self::ClientClosed | Self::ClientFailed | Self::ConnectionLost => return None,
+            Self::ClientClosed | Self::ClientFailed | Self::ConnectionLost | Self::Moved => return None,
             Self::Refused(condition, text) => (condition, text),
             Self::SlowReader => (StreamCondition::PolicyViolation, "too much is waiting for you to read it"),
             Self::WriteStalled => (StreamCondition::ConnectionTimeout, "nothing was read for too long"),
@@ -88,6 +90,7 @@ impl CloseReason {
             Self::AccountGone => "account-gone",
             Self::PasswordChanged => "password-changed",
             Self::Revoked => "revoked",
+            Self::Moved => "moved",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal",
         }

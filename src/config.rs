@@ -30,11 +30,11 @@ pub use self::{
     problem::{ConfigErrors, Place, Problem},
     reader::Origin,
     sections::{
-        Archive, ArchivePolicy, Auth, C2s, Contact, External, Log, LogFormat, NodeCreation, Offline, Pubsub, Push,
-        Registration, RegistrationMode, Software, StorageConfig, Tls,
+        Archive, ArchivePolicy, Auth, C2s, Contact, External, Inviters, Log, LogFormat, NodeCreation, Offline, Pubsub,
+        Push, Registration, RegistrationMode, RoomCreation, Rooms, Software, StorageConfig, Tls,
     },
     value::Certificate,
-    web::{Http, Metrics, Upload},
+    web::{Chat, Http, Metrics, Upload},
 };
 use self::{
     reader::{File, Reader},
@@ -72,10 +72,14 @@ section! {
         external: External,
         /// Section `[pubsub]`.
         pubsub: Pubsub,
+        /// Section `[rooms]`.
+        rooms: Rooms,
         /// Section `[http]`.
         http: Http,
         /// Section `[upload]`.
         upload: Upload,
+        /// Section `[chat]`.
+        chat: Chat,
         /// Section `[metrics]`.
         metrics: Metrics,
         /// Section `[contact]`.
@@ -172,6 +176,9 @@ impl Config {
         }
         if !reader.is_given("http.tls_listen") {
             self.http.tls_listen = default(5443);
+        }
+        if !reader.is_given("chat.directory") {
+            self.chat.directory = self.data_dir.join("chat");
         }
         self.http.public_url.truncate(self.http.public_url.trim_end_matches('/').len());
     }

@@ -2,24 +2,27 @@
 
 use crate::account::capabilities::Capabilities;
 use crate::account::push::PushLog;
+use crate::account::resource::Client;
 use crate::account::resumable::ResumeTable;
 use crate::account::table::AccountTable;
 use crate::account::turns::Turns;
 use crate::clock;
 use crate::config::Config;
+use crate::counters::Counters;
 use crate::extension::registry::Registry;
 use crate::hosts::Hosts;
 use crate::journal::Journal;
 use crate::pubsub::Nodes;
 use crate::requests::Requests;
-use crate::sasl::{Decoy, DeviceSecret};
+use crate::rooms::Rooms;
+use crate::sasl::{Decoy, DeviceSecret, Remembered};
 use crate::site::Site;
 use crate::storage::Storage;
 use arc_swap::{ArcSwap, Guard};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::task::TaskTracker;
-use xep_support::stanza::error::Condition;
+use xep_support::stanza::Stanza;
+use xep_support::stanza::error::StanzaError;
 
 /// The running server, as the handlers of stanzas see it.
 pub struct Core {
@@ -33,6 +36,8 @@ pub struct Core {
     pub resumable: ResumeTable,
     /// Nodes of publish-subscribe in use (XEP-0060).
     pub nodes: Nodes,
+    /// Rooms in use (XEP-0045).
+    pub rooms: Rooms,
     /// What of these survives a restart.
     pub journal: Arc<Journal>,
     /// The database.
@@ -43,6 +48,8 @@ pub struct Core {
     pub decoy: Arc<Decoy>,
     /// What the tokens of devices are derived from (XEP-0484).
     pub device_secret: DeviceSecret,
+    /// Logins of the last hours.
+    pub remembered: Remembered,
     /// Failed logins and registrations, by address and account.
     pub attempts: crate::attempts::Attempts,
     /// What became of the last push notifications.
@@ -70,66 +77,12 @@ impl Core {
     pub fn config(&self) -> Guard<Arc<Config>> {
         self.config.load()
     }
-}
 
-/// What an operator wants to count. Nothing here is touched for a message.
-#[derive(Default)]
-pub struct Counters {
-    /// Connections accepted.
-    pub connections: AtomicU64,
-    /// Connections refused by a limit.
-    pub connections_refused: AtomicU64,
-    /// Of these, what the log has not said yet.
-    pub connections_refused_log: LogGate,
-    /// TLS handshakes that failed.
-    pub tls_failed: AtomicU64,
-    /// Successful authentications.
-    pub logins: AtomicU64,
-    /// Failed authentications.
-    pub logins_failed: AtomicU64,
-    /// Sessions bound at the moment.
-    pub sessions: AtomicU64,
-    /// Messages put into the offline store.
-    pub offline_stored: AtomicU64,
-    /// Messages that could not be put into an archive, since the start.
-    pub archive_failed: AtomicU64,
-    /// Accounts registered by clients.
-    pub registrations: AtomicU64,
-    /// Stanzas answered with an error, by its condition, in the order of [`Condition::ALL`].
-    pub stanza_errors: [AtomicU64; Condition::ALL.len()],
-}
-
-impl Counters {
-    /// A stanza is answered with this error.
-    pub fn stanza_error(&self, condition: Condition) {
-        self.stanza_errors[condition as usize].fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Something strangers can cause as often as they like is not logged each time: at most once in ten seconds, with how
-/// often it happened.
-#[derive(Default)]
-pub struct LogGate {
-    next_ms: AtomicU64,
-    count: AtomicU64,
-}
-
-const LOG_GATE_MS: u64 = 10_000;
-
-impl LogGate {
-    /// Nothing noted yet.
-    pub const fn new() -> Self {
-        Self { next_ms: AtomicU64::new(0), count: AtomicU64::new(0) }
-    }
-
-    /// Notes one case, and calls `log` with the number of cases if it is time.
-    pub fn note(&self, log: impl FnOnce(u64)) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        let (now, next) = (clock::monotonic_ms(), self.next_ms.load(Ordering::Relaxed));
-        let first = now >= next
-            && self.next_ms.compare_exchange(next, now + LOG_GATE_MS, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if first {
-            log(self.count.swap(0, Ordering::Relaxed));
+    /// Answers a stanza of a client with an error.
+    pub fn refuse(&self, client: &Client, stanza: &Stanza, error: &StanzaError) {
+        self.counters.stanza_error(error.condition);
+        if let Some(reply) = stanza.error_reply(error) {
+            client.send(reply);
         }
     }
 }

@@ -4,6 +4,8 @@
 use crate::clock;
 use crate::core::Core;
 use crate::net::tls::CertStore;
+use crate::ops::invitations::REMEMBERED_US;
+use crate::storage::ArchiveShelf;
 use crate::uploads;
 use crate::xep::{bookmarks, offline};
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub async fn run(core: Arc<Core>, certs: Arc<CertStore>, mut stopping: watch::Re
         }
         let cached_max = core.config().limits.accounts_cached_max;
         core.accounts.sweep(clock::monotonic_seconds().saturating_sub(ACCOUNT_IDLE_SECONDS), cached_max);
+        core.remembered.sweep(clock::monotonic_ms());
         if turn % EXPIRE_TURNS == 0 && !clock.has_jumped() {
             expire(&core).await;
             uploads::sweep(&core).await;
@@ -59,6 +62,11 @@ async fn expire(core: &Arc<Core>) {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "expired uploads deleted"),
         Err(error) => tracing::error!(%error, "expired uploads not deleted"),
+    }
+    match core.storage.invite_expire(clock::now_micros() - REMEMBERED_US).await {
+        Ok(0) => {}
+        Ok(count) => tracing::debug!(count, "invitations of long ago forgotten"),
+        Err(error) => tracing::error!(%error, "old invitations not forgotten"),
     }
     match offline::expire(core, clock::now_micros()).await {
         Ok(0) => {}
@@ -117,14 +125,21 @@ impl ClockWatch {
 
 /// What is older than the settings want kept.
 async fn expire_archive(core: &Core) {
-    let days = core.config().archive.retention_days;
-    if days == 0 {
-        return;
+    let shelves = {
+        let config = core.config();
+        [(ArchiveShelf::Accounts, config.archive.retention_days), (ArchiveShelf::Rooms, config.rooms.retention_days)]
+    };
+    for (shelf, days) in shelves.into_iter().filter(|(_, days)| *days > 0) {
+        match core.storage.archive_expire(shelf, clock::now_micros() - i64::from(days) * MICROS_PER_DAY).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(?shelf, count, days, "old messages deleted from the archive"),
+            Err(error) => tracing::error!(?shelf, %error, "old messages not deleted from the archive"),
+        }
     }
-    match core.storage.archive_expire(clock::now_micros() - i64::from(days) * MICROS_PER_DAY).await {
+    match core.storage.rooms_gone_expire(clock::now_micros()).await {
         Ok(0) => {}
-        Ok(count) => tracing::info!(count, days, "old messages deleted from the archive"),
-        Err(error) => tracing::error!(%error, "old messages not deleted from the archive"),
+        Ok(count) => tracing::debug!(count, "names of destroyed rooms are free again"),
+        Err(error) => tracing::error!(%error, "names of destroyed rooms not freed"),
     }
 }
 

@@ -18,10 +18,14 @@ pub mod hosts;
 pub mod journal;
 pub mod outbox;
 pub mod pubsub;
+pub mod qr;
 pub mod requests;
+pub mod rooms;
 pub mod site;
+pub mod web_client;
 
 pub mod core;
+pub mod counters;
 pub mod extension;
 
 pub mod delivery;

@@ -162,6 +162,38 @@ section! {
         live pubsub_page_bytes_max: usize = 1024 * 1024,
         /// Nodes, affiliations and subscriptions kept in memory for the next request.
         live pubsub_cached_max: usize = 20_000,
+        /// Rooms of one service that stay when nobody is in them; more are refused with resource-constraint.
+        live rooms_per_service_max: usize = 1_000_000,
+        /// Rooms owned by one user; the same.
+        live rooms_per_owner_max: usize = 1_000,
+        /// Rooms one session may be in; more are refused with resource-constraint.
+        live rooms_per_session_max: usize = 500,
+        /// Occupants of one room, whatever its owner says; more are told service-unavailable. Admins and owners of the room
+        /// find a place beyond it, up to a tenth more.
+        live (2, 1_000_000) room_occupants_max: usize = 20_000,
+        /// Entries in the lists of a room: owners, admins, members, bans. More are refused with resource-constraint.
+        live room_affiliations_max: usize = 10_000,
+        /// Bytes of a nickname; more are not-acceptable.
+        live (1, 1_023) room_nick_bytes_max: usize = 128,
+        /// Bytes of what people write about a room or a decision: its name, description, subject, a reason. More are
+        /// not-acceptable, a reason is cut off.
+        live room_text_bytes_max: usize = 4_096,
+        /// Bytes of presence in a room, which everybody who enters is given; more are refused with policy-violation, a last
+        /// word is left out.
+        live (256, 65_536) room_presence_bytes_max: usize = 8_192,
+        /// Bytes of a message in a room; more are refused with policy-violation.
+        live room_message_bytes_max: usize = 65_536,
+        /// Stanzas that wait for a room to get round to them; more are refused with resource-constraint.
+        live room_queue_max: usize = 10_000,
+        /// Messages of a room kept in memory for those who enter.
+        live room_history_stanzas_max: usize = 100,
+        /// Bytes of these.
+        live room_history_bytes_max: usize = 256 * 1024,
+        /// Members who are not in a room up to whom they are told of a message by their push services; of a room with more of
+        /// them nobody is told who is not there.
+        live (0, 100_000) room_notified_members_max: usize = 500,
+        /// Rooms in one answer of service discovery; there is more where a result set says so (XEP-0059).
+        live (1, 10_000) rooms_page_max: usize = 200,
         /// Registrations with push services of one account (XEP-0357); the next one takes the place of the oldest.
         live push_registrations_max: usize = 16,
         /// Bytes of the options a client wants sent with each notification; more are refused.
@@ -186,6 +218,9 @@ section! {
         live failed_logins_window_seconds: Duration = Duration::from_secs(600),
         /// Addresses and accounts whose failures are remembered.
         live failed_logins_tracked_max: usize = 100_000,
+        /// Logins remembered for some hours, half a kilobyte each: whoever comes back from the same address with the same
+        /// password costs less. 0: none.
+        live (0, 1_000_000) logins_remembered_max: usize = 1_024,
         /// Passwords hashed at a time (registration, PLAIN); each takes a processor for milliseconds.
         restart (1, 256) password_hashes_max: usize = 2,
         /// Accounts made from one address within an hour.
@@ -194,8 +229,13 @@ section! {
         live (1, 10_000) devices_per_account_max: usize = 50,
         /// Bytes of the name of a device or its software; the rest is cut off.
         live (0, 10_000) device_text_bytes_max: usize = 256,
-        /// Invitations that have not been used yet.
+        /// Invitations of the operator's that can still be used.
         live invites_pending_max: usize = 1_000,
+        /// Invitations that one account has made and that can still be used (XEP-0401).
+        live invites_per_account_max: usize = 20,
+        /// Commands with several steps that are under way (XEP-0050); when there are more the one that has waited for its
+        /// user for longest is forgotten.
+        live (1, 1_000_000) command_sessions_max: usize = 1_000,
 
         /// Writes waiting for the disk; more are answered with resource-constraint.
         restart writer_queue_max: usize = 10_000,

@@ -2,6 +2,8 @@
 //! command line; both come here.
 
 pub mod devices;
+pub mod invitations;
+mod secret;
 
 use crate::account::Account;
 use crate::account::resource::Resource;
@@ -15,6 +17,8 @@ use crate::router::{self, bounce};
 use crate::sasl::{Credentials, DeriveError};
 use crate::storage::{self, AccountId, Credential, ScramHash};
 use crate::uploads;
+use crate::xep::muc::operate as rooms;
+pub use secret::readable_secret;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use xep_support::jid::BareJid;
@@ -33,6 +37,12 @@ pub enum OpError {
     /// There is an account of this name.
     #[error("the account exists already")]
     Exists,
+    /// The name is kept for whoever has the invitation that names it.
+    #[error("the name is kept for somebody who is invited")]
+    Reserved,
+    /// The invitation is for an account of this name and no other.
+    #[error("the invitation is for the name {0}")]
+    OtherName(String),
     /// There is no account of this name.
     #[error("there is no such account")]
     NotFound,
@@ -54,7 +64,8 @@ impl From<OpError> for StanzaError {
         match error {
             OpError::NotServed | OpError::NotFound => Self::new(Condition::ItemNotFound),
             OpError::BadName(text) => unacceptable(text),
-            OpError::Exists => Self::new(Condition::Conflict),
+            OpError::Exists | OpError::Reserved => Self::new(Condition::Conflict),
+            OpError::OtherName(_) => Self::new(Condition::NotAcceptable).with_text(error.to_string()),
             OpError::InviteGone => Self::new(Condition::NotAllowed).with_text("the invitation is no longer good"),
             OpError::BadPassword(DeriveError::EmptyPassword) => unacceptable("the password is empty"),
             OpError::BadPassword(DeriveError::PasswordTooLong) => unacceptable("the password is too long"),
@@ -70,35 +81,12 @@ impl From<OpError> for StanzaError {
     }
 }
 
-/// A right to make an account, checked before.
-pub struct Invitation {
-    /// Its secret.
-    pub token: String,
-    /// When it was found good; whether it has expired since does not matter (XEP-0445 §4).
-    pub accepted_us: i64,
-}
-
 /// Makes an account.
 pub async fn create_account(core: &Core, jid: &BareJid, password: String) -> Result<(), OpError> {
-    let credentials = credentials_for_new(core, jid, password).await?;
+    let credentials = credentials_for_new(core, jid, password, "").await?;
     let commit = core.storage.account_create(jid.as_str(), clock::now_micros(), credentials);
     commit.await.map_err(not_created)?;
     tracing::info!(account = %jid, "account created");
-    Ok(())
-}
-
-/// Makes an account and takes one use of the invitation, both or neither.
-pub async fn create_invited_account(
-    core: &Core,
-    jid: &BareJid,
-    password: String,
-    invitation: &Invitation,
-) -> Result<(), OpError> {
-    let credentials = credentials_for_new(core, jid, password).await?;
-    let Invitation { token, accepted_us } = invitation;
-    let commit = core.storage.account_create_with_invite(token, *accepted_us, jid.as_str(), credentials);
-    commit.await.map_err(not_created)?;
-    tracing::info!(account = %jid, "account created by invitation");
     Ok(())
 }
 
@@ -110,8 +98,13 @@ fn not_created(error: storage::Error) -> OpError {
     }
 }
 
-/// Hashing is expensive: what can be refused without it is refused first.
-async fn credentials_for_new(core: &Core, jid: &BareJid, password: String) -> Result<Vec<Credential>, OpError> {
+/// Hashing is expensive: what can be refused without it is refused first. `token`: an invitation it is made with.
+async fn credentials_for_new(
+    core: &Core,
+    jid: &BareJid,
+    password: String,
+    token: &str,
+) -> Result<Vec<Credential>, OpError> {
     let local = jid.local().ok_or(OpError::BadName("a domain is no account"))?;
     if core.hosts.place(jid) != Place::Account {
         return Err(OpError::NotServed);
@@ -119,6 +112,10 @@ async fn credentials_for_new(core: &Core, jid: &BareJid, password: String) -> Re
     check_name(local)?;
     if exists(core, jid).await? {
         return Err(OpError::Exists);
+    }
+    let reserved = core.storage.name_is_reserved(local, jid.domain(), clock::now_micros(), token);
+    if reserved.await.map_err(OpError::Storage)? {
+        return Err(OpError::Reserved);
     }
     derive(core, password).await
 }
@@ -230,6 +227,7 @@ async fn delete(
     core.accounts.remove(account.jid.as_str());
     // Its nodes are gone, and its affiliations and subscriptions everywhere.
     core.nodes.forget_all();
+    rooms::forget_account(&core, &account.jid).await;
     tracing::info!(account = %account.jid, "account removed");
     end_sessions(&account, keep.as_deref(), CloseReason::AccountGone);
     uploads::sweep(&core).await;
@@ -281,6 +279,8 @@ mod tests {
             (OpError::Exists, Condition::Conflict),
             (OpError::BadName("x"), Condition::NotAcceptable),
             (OpError::InviteGone, Condition::NotAllowed),
+            (OpError::Reserved, Condition::Conflict),
+            (OpError::OtherName("juliet".into()), Condition::NotAcceptable),
             (OpError::BadPassword(DeriveError::EmptyPassword), Condition::NotAcceptable),
             (OpError::BadPassword(DeriveError::Random), Condition::InternalServerError),
             (OpError::Storage(storage::Error::Full), Condition::ResourceConstraint),

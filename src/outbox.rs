@@ -7,6 +7,7 @@
 mod inactive;
 mod receipt;
 
+use crate::clock;
 use crate::close::CloseReason;
 use crate::hold::Hold;
 use std::collections::VecDeque;
@@ -57,8 +58,13 @@ impl Item {
 
     /// Prints it.
     pub fn print(&self, out: &mut Vec<u8>) {
+        self.print_in(out, None);
+    }
+
+    /// Prints it, and declares this default namespace where nothing around it does.
+    pub fn print_in(&self, out: &mut Vec<u8>, xmlns: Option<&'static str>) {
         let extra = self.extra.as_deref().unwrap_or_default().as_bytes();
-        self.stanza.write(out, &Print { to: self.to.as_ref(), xmlns: None, extra });
+        self.stanza.write(out, &Print { to: self.to.as_ref(), xmlns, extra });
     }
 
     /// What it counts against the bounds of a queue.
@@ -77,6 +83,9 @@ pub struct Outbox {
     stanzas_max: u32,
     /// The number of its session in the session journal; 0: it is not there.
     session: AtomicU32,
+    /// Since then (monotonic seconds) something waits that could not be written at once; 0: nothing does. Written under the
+    /// lock, and here because there is room.
+    behind_seconds: AtomicU32,
 }
 
 #[derive(Default)]
@@ -86,23 +95,34 @@ struct Inner {
     /// While the client is inactive (XEP-0352): what waits.
     held: Option<Box<Held>>,
     waker: Option<Waker>,
+    /// The client said that its user does not look at it (XEP-0352), or it has lost its connection.
+    inactive: bool,
     /// The session cannot write: a push need not wake it, a close must.
     stalled: bool,
     close: Option<CloseReason>,
     /// The connection has to let go of it; pushes go on.
     hand_over: bool,
-    /// What the peer is told instead of the reason's own text.
-    farewell: Option<Box<str>>,
+    /// What the peer is told instead of the reason's own text. Hardly ever there: one pointer, not two.
+    farewell: Option<Box<Box<str>>>,
+    /// The connection is gone: nobody takes anything.
+    lost: bool,
     shut: bool,
     departed: bool,
-    /// Who waits for the end.
-    end: Option<Arc<Notify>>,
+    /// Who waits for room, or for the end. Nobody, as a rule.
+    waiting: Option<Arc<Notify>>,
 }
 
 impl Inner {
     /// What the session is told when it asks.
     fn told(&self) -> Option<CloseReason> {
         self.close.or(self.hand_over.then_some(CloseReason::Resumed))
+    }
+
+    /// Whoever waits looks again.
+    fn call_waiting(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.notify_waiters();
+        }
     }
 
     /// What waited goes out.
@@ -136,7 +156,8 @@ impl Outbox {
     pub fn new(bytes_max: usize, stanzas_max: usize) -> Self {
         let fit = |max: usize| u32::try_from(max).unwrap_or(u32::MAX);
         let (bytes_max, stanzas_max) = (fit(bytes_max), fit(stanzas_max));
-        Self { inner: Mutex::default(), bytes_max, stanzas_max, session: AtomicU32::new(0) }
+        let (session, behind_seconds) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { inner: Mutex::default(), bytes_max, stanzas_max, session, behind_seconds }
     }
 
     /// Its session is in the journal from now on.
@@ -176,6 +197,7 @@ impl Outbox {
         let refused = inner.bytes + bytes > bytes_max.saturating_add(CLOSING_BYTES_MAX);
         if too_slow {
             inner.close = Some(CloseReason::SlowReader);
+            inner.call_waiting();
         }
         // The waker is there only while the session sleeps: later items of a burst find none and cost no wake-up.
         let waker = if inner.stalled && !too_slow { None } else { inner.waker.take() };
@@ -184,6 +206,9 @@ impl Outbox {
         } else {
             inner.bytes += bytes;
             inner.queue.push_back(item);
+            if inner.stalled {
+                self.note_stalled(&mut inner);
+            }
             Ok(())
         };
         drop(inner);
@@ -191,22 +216,61 @@ impl Outbox {
         result
     }
 
-    /// The share of its bytes that is taken, from 0 to 1; nothing more goes into one that is shut.
-    pub fn filled(&self) -> f64 {
-        let inner = self.lock();
-        if inner.shut { 1.0 } else { inner.bytes as f64 / self.bytes_max.max(1) as f64 }
+    /// Waits until at most a quarter of it is taken, for work that can wait for its client. `false`: its session was told to
+    /// end or has lost its connection, and nobody knows when there will be room.
+    pub async fn room(&self) -> bool {
+        self.until(|inner| {
+            if inner.shut || inner.lost || inner.told().is_some() {
+                return Some(false);
+            }
+            self.has_room(inner).then_some(true)
+        })
+        .await
+    }
+
+    fn has_room(&self, inner: &Inner) -> bool {
+        inner.bytes <= self.bytes_max as usize / 4 && inner.queue.len() <= self.stanzas_max as usize / 4
+    }
+
+    async fn until<T>(&self, mut found: impl FnMut(&Inner) -> Option<T>) -> T {
+        loop {
+            let waiting = {
+                let mut inner = self.lock();
+                if let Some(found) = found(&inner) {
+                    return found;
+                }
+                // Hears of it from now on, not only from its first poll.
+                inner.waiting.get_or_insert_default().clone().notified_owned()
+            };
+            waiting.await;
+        }
+    }
+
+    /// The connection is gone; what comes is kept until there is another one.
+    pub fn lost(&self) {
+        let mut inner = self.lock();
+        inner.lost = true;
+        inner.call_waiting();
     }
 
     /// The client is inactive: from now on what can wait does.
     pub fn deactivate(&self, limits: HeldLimits) {
+        let mut inner = self.lock();
+        inner.inactive = true;
         if limits.stanzas_max > 0 {
-            self.lock().held.get_or_insert_with(|| Box::new(Held::new(limits)));
+            inner.held.get_or_insert_with(|| Box::new(Held::new(limits)));
         }
+    }
+
+    /// Is the client inactive?
+    pub fn is_inactive(&self) -> bool {
+        self.lock().inactive
     }
 
     /// The client is active: what waited goes out.
     pub fn activate(&self) {
         let mut inner = self.lock();
+        inner.inactive = false;
         inner.release();
         inner.held = None;
         let waker = if inner.queue.is_empty() { None } else { inner.waker.take() };
@@ -218,6 +282,7 @@ impl Outbox {
     pub fn close(&self, reason: CloseReason) {
         let mut inner = self.lock();
         inner.close.get_or_insert(reason);
+        inner.call_waiting();
         let waker = inner.waker.take();
         drop(inner);
         wake(waker);
@@ -225,7 +290,7 @@ impl Outbox {
 
     /// The same with a text for the peer, as an operator wrote it.
     pub fn close_saying(&self, reason: CloseReason, farewell: &str) {
-        self.lock().farewell.get_or_insert_with(|| farewell.into());
+        self.lock().farewell.get_or_insert_with(|| Box::new(farewell.into()));
         self.close(reason);
     }
 
@@ -233,6 +298,7 @@ impl Outbox {
     pub fn hand_over(&self) {
         let mut inner = self.lock();
         inner.hand_over = true;
+        inner.call_waiting();
         let waker = inner.waker.take();
         drop(inner);
         wake(waker);
@@ -240,7 +306,10 @@ impl Outbox {
 
     /// The newer connection is there.
     pub fn taken_over(&self) {
-        self.lock().hand_over = false;
+        {
+            let mut inner = self.lock();
+            (inner.hand_over, inner.lost) = (false, false);
+        }
         self.activate();
     }
 
@@ -251,7 +320,7 @@ impl Outbox {
             if let Some(reason) = inner.close {
                 return Poll::Ready(reason);
             }
-            inner.stalled = true;
+            self.note_stalled(&mut inner);
             inner.waker = Some(cx.waker().clone());
             Poll::Pending
         })
@@ -265,6 +334,9 @@ impl Outbox {
         for mut item in inner.queue.drain(..) {
             if like(&mut item) { out.push(item) } else { kept.push_back(item) }
         }
+        if kept.is_empty() {
+            self.behind_seconds.store(0, Ordering::Relaxed);
+        }
         inner.queue = kept;
         inner.bytes = inner.queue.iter().map(Item::bytes).sum();
         out
@@ -272,7 +344,7 @@ impl Outbox {
 
     /// What the peer is to be told, if an operator wrote something.
     pub fn farewell(&self) -> Option<Box<str>> {
-        self.lock().farewell.clone()
+        self.lock().farewell.as_deref().cloned()
     }
 
     /// Moves items worth about `bytes_max` to `into`. When there are none, `waker` is called at the next push.
@@ -286,8 +358,12 @@ impl Outbox {
         }
         inner.bytes -= taken;
         inner.stalled = false;
+        if inner.waiting.is_some() && self.has_room(&inner) {
+            inner.call_waiting();
+        }
         let left = !inner.queue.is_empty();
         if !left {
+            self.behind_seconds.store(0, Ordering::Relaxed);
             if inner.queue.capacity() > QUEUE_KEPT_MAX {
                 inner.queue = VecDeque::new();
             }
@@ -305,6 +381,7 @@ impl Outbox {
         inner.release();
         inner.bytes = 0;
         inner.waker = None;
+        inner.call_waiting();
         std::mem::take(&mut inner.queue)
     }
 
@@ -312,22 +389,12 @@ impl Outbox {
     pub fn departed(&self) {
         let mut inner = self.lock();
         inner.departed = true;
-        if let Some(end) = inner.end.take() {
-            end.notify_waiters();
-        }
+        inner.call_waiting();
     }
 
     /// Waits until the session has [`departed`](Self::departed).
     pub async fn ended(&self) {
-        let end = {
-            let mut inner = self.lock();
-            if inner.departed {
-                return;
-            }
-            // Hears of the end from now on, not only from its first poll.
-            inner.end.get_or_insert_default().clone().notified_owned()
-        };
-        end.await;
+        self.until(|inner| inner.departed.then_some(())).await;
     }
 
     /// Was the session told to end?
@@ -340,7 +407,7 @@ impl Outbox {
         let mut inner = self.lock();
         let told = inner.told();
         if told.is_none() {
-            inner.stalled = true;
+            self.note_stalled(&mut inner);
             if !inner.waker.as_ref().is_some_and(|w| w.will_wake(waker)) {
                 inner.waker = Some(waker.clone());
             }
@@ -358,6 +425,21 @@ impl Outbox {
         let inner = self.lock();
         let (bytes, stanzas) = inner.held.as_ref().map_or((0, 0), |held| held.depth());
         (inner.bytes + bytes, inner.queue.len() + stanzas)
+    }
+
+    /// For how many seconds it has not been empty, if its client does not take what is there.
+    pub fn age_seconds(&self) -> Option<u32> {
+        let inner = self.lock();
+        let since = self.behind_seconds.load(Ordering::Relaxed);
+        (since > 0 && !inner.queue.is_empty()).then(|| clock::monotonic_seconds().saturating_sub(since))
+    }
+
+    /// Its session cannot write just now. The clock is read only when it falls behind.
+    fn note_stalled(&self, inner: &mut Inner) {
+        inner.stalled = true;
+        if self.behind_seconds.load(Ordering::Relaxed) == 0 && !inner.queue.is_empty() {
+            self.behind_seconds.store(clock::monotonic_seconds().max(1), Ordering::Relaxed);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -381,3 +463,6 @@ fn wake(waker: Option<Waker>) {
         w.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

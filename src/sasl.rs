@@ -12,6 +12,7 @@ mod fast;
 mod framework;
 mod hash;
 mod mechanism;
+mod remembered;
 mod scram;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use exchange::{Exchange, Step, Success};
 pub use failure::Failure;
 pub use fast::{DEVICE_SECRET_BYTES, DeviceSecret, FastMechanism, TOKEN_NONCE_BYTES, TokenProof};
 pub use mechanism::{BindingType, ChannelBindings, Mechanism, MechanismList, Offer, OfferContext};
+pub use remembered::{Newcomer, PasswordTag, Remembered};
 pub use upgrade::UpgradeTask;
 
 /// Longest message of a client, after base64. Two names in their most escaped form, a nonce and channel binding data

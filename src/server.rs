@@ -16,7 +16,8 @@ use crate::clock;
 use crate::close::CloseReason;
 use crate::config::Config;
 use crate::control::Control;
-use crate::core::{Core, Counters, RecentChanges};
+use crate::core::{Core, RecentChanges};
+use crate::counters::Counters;
 use crate::extension::Registry;
 use crate::hosts::Hosts;
 use crate::housekeeping;
@@ -27,10 +28,12 @@ use crate::net::listener::{BindError, Listener};
 use crate::net::tls::CertStore;
 use crate::pubsub::Nodes;
 use crate::requests::Requests;
-use crate::sasl::{Decoy, limit_hashing};
+use crate::rooms::Rooms;
+use crate::sasl::{Decoy, Remembered, limit_hashing};
 use crate::site::{Listening, Site};
 use crate::storage::{self, DirLock, LockError, Storage};
 use crate::uploads;
+use crate::web_client;
 use arc_swap::ArcSwap;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -118,6 +121,7 @@ impl Base {
             accounts: AccountTable::new(storage.clone()),
             resumable: ResumeTable::default(),
             nodes: Nodes::default(),
+            rooms: Rooms::default(),
             journal,
             storage,
             registry,
@@ -128,6 +132,7 @@ impl Base {
             decoy: Arc::new(decoy),
             device_secret: secrets::device(&config.data_dir)?,
             site: Site::default(),
+            remembered: Remembered::default(),
             attempts: Attempts::default(),
             work: TaskTracker::new(),
             changed: RecentChanges::default(),
@@ -194,6 +199,8 @@ impl Server {
             direct_tls: c2s_tls_addrs.clone(),
         });
 
+        core.site.client.store(web_client::find_or_warn(&config.chat).map(Arc::new));
+
         let stopping = Stopping::default();
         let running = Running {
             certs: certs.clone(),
@@ -223,6 +230,8 @@ impl Server {
             certs: certs.clone(),
             budget: budget.clone(),
             routes: http::routes::table(),
+            bosh: http::bosh::Sessions::default(),
+            tasks: tasks.clone(),
             stopping: service.stopping.clone(),
         });
         for (listener, door) in web_listeners {

@@ -3,6 +3,8 @@
 use crate::config::Http;
 use crate::net::budget::{AddressBudget, BudgetLimits};
 use crate::net::dns::ascii_domain;
+use crate::web_client::WebClient;
+use arc_swap::ArcSwapOption;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -30,6 +32,8 @@ pub struct Site {
     pub under_way: Arc<UnderWay>,
     /// Whose the transfers are that there are.
     pub transfers: Arc<AddressBudget>,
+    /// The web client, if it is installed.
+    pub client: ArcSwapOption<WebClient>,
 }
 
 impl Default for Site {
@@ -40,6 +44,7 @@ impl Default for Site {
             under_way: Arc::default(),
             // The limits are set when they are asked for.
             transfers: AddressBudget::new(BudgetLimits::default()),
+            client: ArcSwapOption::empty(),
         }
     }
 }
@@ -128,30 +133,63 @@ impl Site {
     /// listener at that domain, else, which only helps on this machine, the one in the clear. `None`: there is no web side.
     pub fn base_url(&self, http: &Http, domain: &str) -> Option<String> {
         let listening = self.listening.get()?;
-        let domain = ascii_domain(domain).unwrap_or_else(|| domain.to_owned());
-        if !http.public_url.is_empty() {
-            return Some(http.public_url.replace("{domain}", &domain));
-        }
-        let at = |scheme: &str, usual: u16, addresses: &[SocketAddr]| {
-            let port = addresses.first()?.port();
-            let port = if port == usual { String::new() } else { format!(":{port}") };
-            Some(format!("{scheme}://{domain}{port}"))
-        };
-        at("https", HTTPS_PORT, &listening.https).or_else(|| at("http", HTTP_PORT, &listening.http))
+        url(http, domain, &listening.https, &listening.http)
     }
 
-    /// Where client streams that begin with TLS are to be found: the port, and the addresses as far as anybody knows them.
-    pub fn direct_tls(&self, http: &Http) -> Option<(u16, Vec<IpAddr>)> {
-        let all = &self.listening.get()?.direct_tls;
-        let port = all.first()?.port();
-        let addresses: Vec<IpAddr> = if http.addresses.is_empty() {
-            let known = all.iter().filter(|address| address.port() == port && !address.ip().is_unspecified());
-            known.map(SocketAddr::ip).collect()
-        } else {
-            http.addresses.clone()
+    /// The same of a server that does not run: as far as its settings tell.
+    pub fn expected_url(http: &Http, domain: &str) -> Option<String> {
+        let known = |addresses: &[SocketAddr]| -> Vec<SocketAddr> {
+            addresses.iter().copied().filter(|address| address.port() != 0).collect()
         };
-        (!addresses.is_empty()).then_some((port, addresses))
+        let (https, plain) = (known(&http.tls_listen), known(&http.listen));
+        if https.is_empty() && plain.is_empty() { None } else { url(http, domain, &https, &plain) }
     }
+
+    /// Where client streams that begin with TLS are to be found: ports with their addresses, as far as anybody knows them.
+    /// Those for nothing else come first (XEP-0368 §5); HTTPS ports follow, unless only a reverse proxy reaches them.
+    pub fn direct_tls(&self, http: &Http) -> Vec<(u16, Vec<IpAddr>)> {
+        let Some(Listening { direct_tls, https, .. }) = self.listening.get() else { return Vec::new() };
+        let is_for_this_machine = direct_tls.iter().chain(https).all(|address| address.ip().is_loopback());
+        let public_port = port(&http.public_url);
+        let shared = https.iter().filter(|address| {
+            let is_reached = is_for_this_machine || !address.ip().is_loopback();
+            is_reached && public_port.is_none_or(|public| public == address.port())
+        });
+        let mut ports: Vec<(u16, Vec<IpAddr>)> = Vec::new();
+        for address in direct_tls.iter().chain(shared) {
+            let at = ports.iter().position(|(port, _)| *port == address.port()).unwrap_or_else(|| {
+                ports.push((address.port(), http.addresses.clone()));
+                ports.len() - 1
+            });
+            if http.addresses.is_empty() && !address.ip().is_unspecified() {
+                ports[at].1.push(address.ip());
+            }
+        }
+        ports.retain(|(_, addresses)| !addresses.is_empty());
+        ports
+    }
+}
+
+/// The port of a URL with a host.
+fn port(url: &str) -> Option<u16> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split('/').next().unwrap_or(rest);
+    let told = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    Some(told.unwrap_or(if scheme == "https" { HTTPS_PORT } else { HTTP_PORT }))
+}
+
+/// What URLs at a domain begin with, with these listeners.
+fn url(http: &Http, domain: &str, https: &[SocketAddr], plain: &[SocketAddr]) -> Option<String> {
+    let domain = ascii_domain(domain).unwrap_or_else(|| domain.to_owned());
+    if !http.public_url.is_empty() {
+        return Some(http.public_url.replace("{domain}", &domain));
+    }
+    let at = |scheme: &str, usual: u16, addresses: &[SocketAddr]| {
+        let port = addresses.first()?.port();
+        let port = if port == usual { String::new() } else { format!(":{port}") };
+        Some(format!("{scheme}://{domain}{port}"))
+    };
+    at("https", HTTPS_PORT, https).or_else(|| at("http", HTTP_PORT, plain))
 }
 
 #[cfg(test)]
@@ -193,9 +231,24 @@ mod tests {
     #[test]
     fn an_address_that_stands_for_all_is_told_to_nobody() {
         let site = site(&[], &[]);
-        assert_eq!(site.direct_tls(&Http::default()), None);
+        assert_eq!(site.direct_tls(&Http::default()), []);
         let address: IpAddr = "192.0.2.7".parse().expect("an address");
         let http = Http { addresses: vec![address], ..Http::default() };
-        assert_eq!(site.direct_tls(&http), Some((5223, vec![address])));
+        assert_eq!(site.direct_tls(&http), [(5223, vec![address])]);
+    }
+
+    #[test]
+    fn streams_are_told_at_https_ports_that_clients_reach() {
+        let ports = |https: &[&str], url: &str| {
+            let addresses = vec!["192.0.2.7".parse().expect("an address")];
+            let http = Http { addresses, public_url: url.into(), ..Http::default() };
+            site(https, &[]).direct_tls(&http).into_iter().map(|(port, _)| port).collect::<Vec<_>>()
+        };
+        assert_eq!(ports(&["0.0.0.0:443", "[::]:443"], ""), [5223, 443]);
+        assert_eq!(ports(&["0.0.0.0:5223"], ""), [5223]);
+        assert_eq!(ports(&["0.0.0.0:443"], "https://{domain}/chat"), [5223, 443]);
+        assert_eq!(ports(&["0.0.0.0:5443"], "https://[::1]:5443"), [5223, 5443]);
+        assert_eq!(ports(&["0.0.0.0:5443"], "https://im.example"), [5223], "a proxy stands in front");
+        assert_eq!(ports(&["127.0.0.1:5443"], ""), [5223], "it must stand in front");
     }
 }

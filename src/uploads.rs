@@ -41,6 +41,21 @@ pub fn new_token() -> Option<String> {
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// Does a file of this size leave as much of the disk as uploads have to leave? A disk that does not say is not in the way.
+pub async fn has_room(core: &Core, bytes: u64) -> bool {
+    let (directory, free_bytes_min) = {
+        let config = core.config();
+        (directory(&config), (config.upload.free_mib_min as u64) << 20)
+    };
+    match tokio::task::spawn_blocking(move || rustix::fs::statvfs(directory)).await {
+        Ok(Ok(disk)) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            free >= free_bytes_min.saturating_add(bytes)
+        }
+        _ => true,
+    }
+}
+
 /// Could it be one?
 pub fn is_token(text: &str) -> bool {
     text.len() == 2 * TOKEN_BYTES && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

@@ -44,6 +44,8 @@ mod random;
 mod receivers;
 #[path = "crash/resuming.rs"]
 mod resuming;
+#[path = "crash/rooms.rs"]
+mod rooms;
 #[path = "crash/senders.rs"]
 mod senders;
 
@@ -112,6 +114,17 @@ fn sessions_survive_kill_9() {
     println!("MAGPIE_CRASH_SEED={seed} MAGPIE_CRASH_KILLS={kills}");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(resuming::run(seed, kills, Duration::from_secs(seconds)));
+}
+
+/// Rooms: see `rooms`.
+#[test]
+fn room_archives_survive_kill_9() {
+    let kills = setting("MAGPIE_CRASH_KILLS").unwrap_or(5);
+    let fresh = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64;
+    let seed = setting("MAGPIE_CRASH_SEED").unwrap_or(fresh);
+    println!("MAGPIE_CRASH_SEED={seed} MAGPIE_CRASH_KILLS={kills}");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(rooms::run(seed, kills));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use super::noted::{given, note_reached};
 use super::replay::{HandOut, HandedOut};
+use crate::hold::Cause;
 use crate::journal::{Batch, Journal};
 use crate::outbox::{ITEM_OVERHEAD_BYTES, Item, Receipt};
 use crate::storage::ArchiveIds;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use xep_support::ns;
 use xep_support::stanza::error::Condition;
+use xep_support::stanza::{Facts, Stanza};
 use xep_support::xml::writer::escape_attr;
 
 /// Stream management of one session; survives its connection.
@@ -252,7 +254,7 @@ impl Ack {
                 Receipt::Row(row) => row.written(&mut rows),
                 Receipt::Copy(copies) => copies.written(),
                 Receipt::Unacked(share) => share.acknowledged(),
-                Receipt::None | Receipt::Hold(_) => {}
+                Receipt::None | Receipt::Hold(_) | Receipt::Told(_) => {}
             }
         }
         if let Some(rows) = rows {
@@ -319,6 +321,24 @@ impl Ack {
         self.log.journal.write(&mut batch);
     }
 
+    /// Is there a copy of this message (XEP-0280) that was sent before a restart, and the message comes from a session of that
+    /// time as well? A copy that no other one depends on does not tell in the journal where it comes from.
+    pub fn had_copy(&self, message: &Stanza, cause: Cause) -> bool {
+        let journal = &self.log.journal;
+        let Some(id) = message.id() else { return false };
+        let is_it = |known: Stanza| {
+            known.id().as_ref() == Some(&id) && known.from() == message.from() && known.to() == message.to()
+        };
+        let is_copy = |sent: &Sent| {
+            let stanza = &sent.item.stanza;
+            stanza.facts().contains(Facts::CARBON)
+                && memchr::memmem::find(stanza.inner().as_bytes(), id.as_bytes()).is_some()
+                && stanza.forwarded().is_some_and(is_it)
+        };
+        let both = journal.is_restored(self.log.session) && journal.is_restored(cause.session);
+        both && self.unacked.iter().any(is_copy)
+    }
+
     /// What was not acknowledged, to be sent again on a resumed stream; the counters stay.
     pub fn unacked(&self) -> impl Iterator<Item = &Item> {
         self.unacked.iter().map(|sent| &sent.item)
@@ -377,7 +397,7 @@ pub fn failed(condition: Condition, h: Option<u32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use xep_support::stanza::{MessageType, Stanza};
+    use xep_support::stanza::MessageType;
 
     const FEW: AckLimits = AckLimits { stanzas_max: 3, bytes_max: 100_000, request_every: 2 };
 

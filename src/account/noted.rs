@@ -14,7 +14,11 @@ pub(super) fn given<'a>(ids: ArchiveIds, item: &Item, seq: u32, at_us: i64, text
     let row = if let Receipt::Row(row) = &item.receipt { row.row() } else { 0 };
     let text = if row == 0 { text } else { &[] };
     let cause = item.receipt.cause();
-    let told_as = if cause.is_some() { told_as(ids, item.extra.as_deref()) } else { 0 };
+    let told_as = match item.receipt {
+        Receipt::Told(id) => id,
+        _ if cause.is_some() => told_as(ids, item.extra.as_deref()),
+        _ => 0,
+    };
     Given { seq, at_us, cause, told_as, group, settled, row, text }
 }
 

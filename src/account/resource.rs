@@ -3,9 +3,10 @@
 use super::Account;
 use super::resumable::Resumable;
 use crate::close::CloseReason;
-use crate::hold::Pending;
+use crate::hold::{Cause, Pending};
 use crate::journal::{Flags, Journal};
 use crate::outbox::{Item, Outbox};
+use crate::rooms::Joined;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -72,6 +73,8 @@ pub struct Bound {
     pub hides_photo: bool,
     /// To whom it sent directed presence (RFC 6121 §4.6.3); they must learn that it left.
     pub directed: BTreeSet<Jid>,
+    /// The rooms it is in (XEP-0045), if it is in any; they must learn as well.
+    pub rooms: Option<Box<Joined>>,
     /// Of which nodes it wants notifications (XEP-0060 §9.2), as its entity capabilities say. Resources that run the same
     /// client share it.
     pub interest: Option<Arc<Interest>>,
@@ -117,6 +120,7 @@ impl Bound {
             moved_to: None,
             hides_photo: false,
             directed: BTreeSet::new(),
+            rooms: None,
             interest: None,
         }
     }
@@ -144,9 +148,39 @@ impl Bound {
         }
     }
 
+    /// The same with the rooms it is in, whenever these have changed.
+    pub fn note_rooms(&self, journal: &Journal) {
+        let session = self.resource.outbox.session();
+        if session != 0 {
+            let rooms = self.rooms.as_deref().map(Joined::to_noted).unwrap_or_default();
+            journal.note(|batch| batch.rooms(session, &rooms));
+        }
+    }
+
     /// Is it without a connection?
     pub fn is_detached(&self) -> bool {
         self.detached_ms.is_some()
+    }
+
+    /// It has no connection, and others are given this message: see [`Taker::misses`].
+    pub fn misses(&self, item: Item) {
+        Taker::of(self).misses(item);
+    }
+}
+
+/// A resource that is about to be given something, without its account.
+pub struct Taker {
+    /// The resource itself.
+    pub resource: Arc<Resource>,
+    /// It has no connection.
+    pub detached: bool,
+    away: Option<Arc<Resumable>>,
+}
+
+impl Taker {
+    /// This one.
+    pub fn of(bound: &Bound) -> Self {
+        Self { resource: bound.resource.clone(), detached: bound.is_detached(), away: bound.away.clone() }
     }
 
     /// It has no connection, and others are given this message: it gets it when it comes back, since it will not ask the
@@ -162,6 +196,11 @@ impl Bound {
             // Its connection is being lost or taken up again just now.
             Err(item) => drop(self.resource.outbox.push(item)),
         }
+    }
+
+    /// Was it sent a copy of this message before a restart (XEP-0280), and its sender does not know and sends it again?
+    pub fn had_copy(&self, message: &Stanza, cause: Cause) -> bool {
+        self.away.as_ref().is_some_and(|session| session.had_copy(message, cause))
     }
 }
 

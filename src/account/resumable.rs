@@ -3,11 +3,13 @@
 use super::ack::Ack;
 use super::resource::Client;
 use crate::clock;
+use crate::hold::Cause;
 use crate::outbox::Item;
 use dashmap::DashMap;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use xep_support::stanza::Stanza;
 
 /// Every resumable session, connected or not.
 #[derive(Default)]
@@ -166,6 +168,11 @@ impl Resumable {
             }
             None => Err(item),
         }
+    }
+
+    /// Was its client sent a copy of this message before a restart? See [`Ack::had_copy`].
+    pub fn had_copy(&self, message: &Stanza, cause: Cause) -> bool {
+        self.lock().deposit.as_ref().is_some_and(|deposit| deposit.ack.had_copy(message, cause))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

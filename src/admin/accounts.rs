@@ -36,7 +36,13 @@ fn failure(jid: &BareJid, error: OpError) -> Failure {
     let kind = match &error {
         OpError::Exists => return Failure::new(FailureKind::Exists, format!("{jid} exists already")),
         OpError::NotFound => return no_account(jid),
-        OpError::NotServed | OpError::BadName(_) | OpError::BadPassword(_) => FailureKind::BadRequest,
+        OpError::Reserved => {
+            let message = format!("an invitation keeps {jid} for somebody: revoke it first (magpie invite list)");
+            return Failure::new(FailureKind::Exists, message);
+        }
+        OpError::OtherName(_) | OpError::NotServed | OpError::BadName(_) | OpError::BadPassword(_) => {
+            FailureKind::BadRequest
+        }
         OpError::InviteGone => FailureKind::NotFound,
         OpError::Storage(_) => FailureKind::Failed,
     };

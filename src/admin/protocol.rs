@@ -4,10 +4,14 @@
 //! `{"failed":{"kind":"not_found","message":"…"}}`. With `--json` the commands print what stands inside `done`'s one
 //! member. Fields may be added; none changes its meaning.
 
+pub use super::invites::{InviteKind, InviteWish};
+pub use super::room_rows::{
+    AffiliatedRow, BlockRow as RoomBlockRow, OccupantRow, RoomDetails, RoomReply, RoomRequest, RoomRow,
+};
 pub use super::rows::{
     ArchiveRow, ArchivedRow, CertificateRow, CountersRow, DeviceRevocation, DeviceRow, InviteRow, Listeners,
-    NodeDetails, NodeRow, OfAccount, OfArchive, OfDevice, OfNode, OfflineRow, PushRow, PushTestRow, PushedRow, Status,
-    StorageStatus,
+    NodeDetails, NodeRow, OfAccount, OfArchive, OfDevice, OfNode, OfflineRow, PushRow, PushTestRow, PushedRow,
+    RosterChange, Status, StorageStatus, SubscriptionState,
 };
 pub use super::secret::Password;
 pub use super::uploads::{UploadRequest, UploadRow, UploadUsageRow};
@@ -99,12 +103,16 @@ pub enum Request {
     DeviceList(OfAccount),
     DeviceRevoke(OfDevice),
     Upload(UploadRequest),
-    InviteCreate {
-        domain: Option<String>,
-        days: Option<u32>,
-        uses: u32,
+    Room(RoomRequest),
+    InviteCreate(InviteWish),
+    /// `after` is the number of the last one seen.
+    InviteList {
+        #[serde(default)]
+        after: i64,
     },
-    InviteList,
+    InviteShow {
+        code: String,
+    },
     InviteRevoke {
         code: String,
     },
@@ -142,8 +150,10 @@ impl Request {
             Self::DeviceList(_) => "device list",
             Self::DeviceRevoke(_) => "device revoke",
             Self::Upload(asked) => asked.name(),
-            Self::InviteCreate { .. } => "invite create",
-            Self::InviteList => "invite list",
+            Self::Room(asked) => asked.name(),
+            Self::InviteCreate(_) => "invite create",
+            Self::InviteList { .. } => "invite list",
+            Self::InviteShow { .. } => "invite show",
             Self::InviteRevoke { .. } => "invite revoke",
         }
     }
@@ -155,7 +165,9 @@ impl Request {
             && !matches!(self, Self::PushList { .. } | Self::PushTest { .. } | Self::DeviceList(_))
             && !matches!(self, Self::PubsubList { .. } | Self::PubsubShow(_))
             && !matches!(self, Self::Upload(asked) if !asked.changes())
-            && !matches!(self, Self::InviteList | Self::ArchiveShow(_) | Self::ArchiveExport(_))
+            && !matches!(self, Self::Room(asked) if !asked.changes())
+            && !matches!(self, Self::InviteList { .. } | Self::InviteShow { .. })
+            && !matches!(self, Self::ArchiveShow(_) | Self::ArchiveExport(_))
     }
 
     /// Whom it is about, for the log.
@@ -179,13 +191,15 @@ impl Request {
             | Self::DeviceRevoke(OfDevice { jid, .. })
             | Self::OfflinePurge { jid, .. } => Some(jid),
             Self::SessionList { jid } | Self::OfflineList { jid, .. } | Self::PushList { jid, .. } => jid.as_deref(),
-            Self::UserList { domain, .. } | Self::InviteCreate { domain, .. } | Self::Announce { domain, .. } => {
-                domain.as_deref()
-            }
+            Self::UserList { domain, .. } | Self::Announce { domain, .. } => domain.as_deref(),
+            Self::InviteCreate(wish) => wish.inviter.as_deref().or(wish.domain.as_deref()),
             Self::PubsubList { owner, .. } => owner.as_deref(),
             Self::Upload(asked) => asked.subject(),
+            Self::Room(asked) => asked.subject(),
             Self::Backup { file } => file.to_str(),
-            Self::Status | Self::Reload | Self::Stop | Self::InviteList | Self::InviteRevoke { .. } => None,
+            // The code is a secret.
+            Self::InviteList { .. } | Self::InviteShow { .. } | Self::InviteRevoke { .. } => None,
+            Self::Status | Self::Reload | Self::Stop => None,
         }
     }
 
@@ -205,34 +219,8 @@ impl Request {
 
     /// May it be the first thing that is ever done in a data directory?
     pub fn may_begin(&self) -> bool {
-        matches!(self, Self::UserAdd { .. } | Self::InviteCreate { .. })
+        matches!(self, Self::UserAdd { .. } | Self::InviteCreate(_))
     }
-}
-
-/// Who sees whose presence (RFC 6121 §2.1.2.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the words of the RFC")]
-pub enum SubscriptionState {
-    None,
-    To,
-    From,
-    Both,
-}
-
-/// A contact to add or to change; what is not said stays as it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RosterChange {
-    /// The account.
-    pub jid: String,
-    /// Whom.
-    pub contact: String,
-    /// What the user calls the contact; empty: nothing.
-    pub name: Option<String>,
-    /// Its groups.
-    pub groups: Option<Vec<String>>,
-    /// Who sees whose presence; a contact of this server gets the other side.
-    pub subscription: Option<SubscriptionState>,
 }
 
 /// The answer to a [`Request`].
@@ -384,8 +372,14 @@ pub enum Reply {
         users: Vec<UploadUsageRow>,
         more: bool,
     },
-    InviteCreated(InviteRow),
-    Invites(Vec<InviteRow>),
+    Room(RoomReply),
+    InviteCreated(Box<InviteRow>),
+    Invites {
+        invites: Vec<InviteRow>,
+        /// The number to go on behind, if there are more.
+        more: Option<i64>,
+    },
+    Invite(Box<InviteRow>),
     InviteRevoked {
         code: String,
     },

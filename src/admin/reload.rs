@@ -6,6 +6,7 @@ use super::status::certificates;
 use crate::apply;
 use crate::config::{Config, Loaded};
 use crate::core::Core;
+use crate::web_client::WebClient;
 use std::sync::Arc;
 
 /// Reads everything first: with a mistake anywhere nothing changes.
@@ -26,6 +27,11 @@ pub(super) fn reload(core: &Arc<Core>, running: &Running) -> Result<ReloadReport
     {
         warnings.push(error.to_string());
     }
+    let client = WebClient::find(&config.chat).unwrap_or_else(|error| {
+        warnings.push(format!("no web client at /chat: {error}"));
+        None
+    });
+    core.site.client.store(client.map(Arc::new));
     running.budget.set_limits(apply::budget_limits(&config));
     core.config.store(Arc::new(config));
     let (changed, needs_restart): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.live);

@@ -105,12 +105,24 @@ pub struct OfflineRow {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct InviteRow {
     pub code: String,
-    /// For clients that know XEP-0401 and XEP-0445.
+    /// What it is for: `account`, `contact` or `both`.
+    pub kind: String,
+    /// A page for people, if there is a web side.
+    pub link: Option<String>,
+    /// For clients that know XEP-0379, XEP-0401 and XEP-0445.
     pub uri: String,
     pub domain: String,
+    /// Whose contact its bearers become.
+    pub inviter: Option<String>,
+    /// The account that made it; nobody: an operator.
+    pub creator: Option<String>,
+    /// The only name the account may have.
+    pub username: Option<String>,
+    pub group: Option<String>,
     pub created: String,
-    pub expires: Option<String>,
+    pub expires: String,
     pub uses_left: u32,
+    pub uses_max: u32,
 }
 
 /// A registration with a push service.
@@ -257,4 +269,30 @@ pub struct NodeDetails {
     pub affiliations: Vec<(String, String)>,
     /// Address and state.
     pub subscriptions: Vec<(String, String)>,
+}
+
+/// Who sees whose presence (RFC 6121 §2.1.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words of the RFC")]
+pub enum SubscriptionState {
+    None,
+    To,
+    From,
+    Both,
+}
+
+/// A contact to add or to change; what is not said stays as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RosterChange {
+    /// The account.
+    pub jid: String,
+    /// Whom.
+    pub contact: String,
+    /// What the user calls the contact; empty: nothing.
+    pub name: Option<String>,
+    /// Its groups.
+    pub groups: Option<Vec<String>>,
+    /// Who sees whose presence; a contact of this server gets the other side.
+    pub subscription: Option<SubscriptionState>,
 }

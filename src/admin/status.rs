@@ -13,6 +13,7 @@ pub(super) async fn status(core: &Arc<Core>, running: &Running) -> Result<Status
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let counters = &core.counters;
     let file = core.storage.path().to_owned();
+    let (logins, logins_failed) = counters.logins.total();
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -35,10 +36,10 @@ pub(super) async fn status(core: &Arc<Core>, running: &Running) -> Result<Status
         },
         memory_bytes: std::fs::read_to_string("/proc/self/status").ok().and_then(|text| resident_bytes(&text)),
         since_start: CountersRow {
-            connections: count(&counters.connections),
+            connections: counters.links.accepted(),
             connections_refused: count(&counters.connections_refused),
-            logins: count(&counters.logins),
-            logins_failed: count(&counters.logins_failed),
+            logins,
+            logins_failed,
             offline_stored: count(&counters.offline_stored),
             archive_failed: count(&counters.archive_failed),
             registrations: count(&counters.registrations),

@@ -78,6 +78,8 @@ pub async fn bind(
                     lost.resource.clone()
                 }
                 None => {
+                    // Most accounts have one; four are what a vector would make room for.
+                    state.resources.reserve_exact(1);
                     state.resources.push(Bound::new(client.resource.clone()));
                     core.counters.sessions.fetch_add(1, Ordering::Relaxed);
                     return Ok(client);

@@ -1,21 +1,27 @@
 //! The wire as the negotiation uses it: one element at a time, whole answers, a header before any error.
 
+use super::framing::{self, Found};
 use super::wire::{self, Wire};
 use crate::close::CloseReason;
-use std::fmt::Write;
 use std::task::Poll;
 use xep_support::ns;
-use xep_support::stanza::{ParseError, TopLevel, parse_top_level};
-use xep_support::stream::{self, ResponseHeader, StreamCondition, StreamError, StreamHeader};
+use xep_support::stanza::{ParseError, Stanza, TopLevel, parse_top_level};
+use xep_support::stream::{ResponseHeader, StreamCondition, StreamHeader};
 use xep_support::xml::check::StreamContext;
-use xep_support::xml::framer::Event;
 
 /// What a client sends while it negotiates.
 pub enum Inbound {
     /// A stanza or another first-level element.
     Element(TopLevel),
     /// A stanza that cannot be handled; this reply goes back.
-    Malformed(xep_support::stanza::Stanza),
+    Malformed(Stanza),
+}
+
+/// What a client says, cut out of what it sends.
+enum Said {
+    Header(Vec<u8>),
+    Element(Vec<u8>),
+    Close,
 }
 
 /// A stream under negotiation.
@@ -35,12 +41,17 @@ impl Channel {
         Self { wire, context: StreamContext::client(), opened: false, limits: (depth_max, attributes_max) }
     }
 
-    /// The next stream header (RFC 6120 §4.7).
+    /// The next stream header (RFC 6120 §4.7), or what stands for it (RFC 7395 §3.4).
     pub async fn header(&mut self) -> Result<StreamHeader, CloseReason> {
-        let (event, bytes) = self.next_event().await?;
-        if !matches!(event, Event::Header(_)) {
-            return Err(refused(StreamCondition::InvalidXml));
-        }
+        let bytes = match self.next_said().await? {
+            Said::Header(bytes) => bytes,
+            Said::Element(bytes) if self.wire.framing.is_framed() => {
+                let header = framing::read_open(&bytes)?;
+                self.context = framing::context().with_limits(self.limits.0, self.limits.1);
+                return Ok(header);
+            }
+            Said::Element(_) | Said::Close => return Err(refused(StreamCondition::InvalidXml)),
+        };
         let text = std::str::from_utf8(&bytes).map_err(|_| refused(StreamCondition::UnsupportedEncoding))?;
         let header = StreamHeader::parse(text).map_err(refused)?;
         self.context = header.context(ns::CLIENT).map_err(refused)?.with_limits(self.limits.0, self.limits.1);
@@ -49,13 +60,16 @@ impl Channel {
 
     /// The next element within the stream.
     pub async fn element(&mut self) -> Result<Inbound, CloseReason> {
-        let (event, bytes) = self.next_event().await?;
-        match event {
-            Event::Element(_) => {}
-            Event::Close => return Err(CloseReason::ClientClosed),
-            Event::Header(_) => return Err(refused(StreamCondition::InvalidXml)),
-        }
+        let bytes = match self.next_said().await? {
+            Said::Element(bytes) => bytes,
+            Said::Close => return Err(CloseReason::ClientClosed),
+            Said::Header(_) => return Err(refused(StreamCondition::InvalidXml)),
+        };
         match parse_top_level(&bytes, &self.context) {
+            Ok(TopLevel::Other(element)) if self.wire.framing.is_framed() => match framing::is_of_framing(&element) {
+                Some(reason) => Err(reason),
+                None => Ok(Inbound::Element(TopLevel::Other(element))),
+            },
             Ok(element) => Ok(Inbound::Element(element)),
             Err(ParseError::Stream(condition)) => Err(refused(condition)),
             Err(ParseError::Refused { stanza, condition }) => {
@@ -67,20 +81,19 @@ impl Channel {
         }
     }
 
-    async fn next_event(&mut self) -> Result<(Event, Vec<u8>), CloseReason> {
+    async fn next_said(&mut self) -> Result<Said, CloseReason> {
         loop {
             let wire = &mut self.wire;
-            match wire.framer.next(&wire.unread) {
-                Err(error) => return Err(refused(error.into())),
-                Ok(Some(event)) => {
-                    let bytes = match &event {
-                        Event::Header(range) | Event::Element(range) => wire.unread[range.clone()].to_vec(),
-                        Event::Close => Vec::new(),
-                    };
-                    self.drop_consumed();
-                    return Ok((event, bytes));
-                }
-                Ok(None) => self.drop_consumed(),
+            let found = wire.input.next(&mut wire.unread)?.map(|found| match found {
+                Found::Header(range) => Said::Header(wire.unread[range].to_vec()),
+                Found::Element(range) => Said::Element(wire.unread[range].to_vec()),
+                Found::Assembled(bytes) => Said::Element(bytes),
+                Found::Close => Said::Close,
+            });
+            wire.queue_control();
+            self.drop_consumed();
+            if let Some(said) = found {
+                return Ok(said);
             }
             if !self.wire.is_drained() {
                 // Whoever sends everything at once is answered at once.
@@ -91,13 +104,13 @@ impl Channel {
     }
 
     fn drop_consumed(&mut self) {
-        let consumed = self.wire.framer.keep_from();
+        let consumed = self.wire.input.keep_from();
         if consumed >= self.wire.unread.len() {
             self.wire.unread = Vec::new();
         } else {
             self.wire.unread.drain(..consumed);
         }
-        self.wire.framer.shift(consumed);
+        self.wire.input.shift(consumed);
     }
 
     async fn read_more(&mut self) -> Result<(), CloseReason> {
@@ -123,20 +136,25 @@ impl Channel {
 
     /// The response header (RFC 6120 §4.7) goes out with whatever follows it.
     pub fn open(&mut self, id: &str, from: Option<&str>, to: Option<&str>) {
-        let mut out = String::with_capacity(256);
-        ResponseHeader { content_ns: ns::CLIENT, id, from, to, lang: Some("en") }.write(&mut out);
-        self.wire.queue(out.as_bytes());
+        let header = ResponseHeader { content_ns: ns::CLIENT, id, from, to, lang: Some("en") };
+        self.wire.queue(|framing, out| framing.header(out, &header));
         self.opened = true;
     }
 
-    /// Queues XML. It is written when there is nothing more to read.
+    /// Queues one element that is no stanza. It is written when there is nothing more to read.
     pub fn say(&mut self, xml: &str) {
-        self.wire.queue(xml.as_bytes());
+        self.wire.queue(|framing, out| framing.say(out, xml));
     }
 
-    /// Queues XML and writes everything queued.
+    /// Queues one element that is no stanza, and writes everything queued.
     pub async fn send(&mut self, xml: &str) -> Result<(), CloseReason> {
-        self.wire.queue(xml.as_bytes());
+        self.say(xml);
+        self.flush().await
+    }
+
+    /// Queues a stanza and writes everything queued.
+    pub async fn send_stanza(&mut self, stanza: &Stanza) -> Result<(), CloseReason> {
+        self.wire.queue(|framing, out| framing.stanza(out, stanza));
         self.flush().await
     }
 
@@ -148,7 +166,7 @@ impl Channel {
 
     /// A new stream begins on the same connection (after STARTTLS or SASL).
     pub fn restart(&mut self) {
-        self.wire.framer.restart();
+        self.wire.input.restart();
         self.opened = false;
     }
 }
@@ -157,76 +175,3 @@ impl Channel {
 pub fn refused(condition: StreamCondition) -> CloseReason {
     CloseReason::Refused(condition, "")
 }
-
-/// Says goodbye and closes (RFC 6120 §4.4, §4.9): the error if there is one, the closing tag, an orderly end of the
-/// connection. The caller limits the time.
-///
-/// `farewell` takes the place of the reason's own text.
-pub async fn say_goodbye(
-    mut wire: Wire,
-    reason: CloseReason,
-    opened: bool,
-    from: Option<&str>,
-    farewell: Option<Box<str>>,
-) {
-    if reason == CloseReason::ConnectionLost {
-        return;
-    }
-    let mut out = String::new();
-    if !opened {
-        // RFC 6120 §4.9.1.2: an error comes within a stream, so the header has to be sent first.
-        let id = super::random_id();
-        ResponseHeader { content_ns: ns::CLIENT, id: &id, from, to: None, lang: Some("en") }.write(&mut out);
-    }
-    if let CloseReason::AckTooHigh { h, sent } = reason {
-        // XEP-0198 §6: with an application condition that says how much.
-        let _ = write!(
-            out,
-            "<stream:error><undefined-condition xmlns='{}'/><handled-count-too-high xmlns='{}' h='{h}' \
-             send-count='{sent}'/></stream:error>",
-            ns::STREAM_ERRORS,
-            ns::SM
-        );
-    } else if let Some((condition, text)) = reason.stream_error() {
-        let error = StreamError::new(condition);
-        let text = farewell.map_or_else(|| text.to_owned(), String::from);
-        if text.is_empty() { error.write(&mut out) } else { error.with_text(text).write(&mut out) }
-    }
-    out.push_str(stream::CLOSE);
-    wire.queue(out.as_bytes());
-    if std::future::poll_fn(|cx| wire.poll_drain(cx)).await.is_err() {
-        return;
-    }
-    let _ = std::future::poll_fn(|cx| wire.io.poll_shutdown(cx)).await;
-    if reason == CloseReason::ClientClosed {
-        return;
-    }
-    // Unread input would turn our closing into a reset, and the client might never see the error.
-    let mut scratch = [0; 1024];
-    let mut last = Vec::new();
-    for _ in 0..GOODBYE_READS_MAX {
-        let n = match std::future::poll_fn(|cx| wire.poll_read(cx, &mut scratch)).await {
-            Ok(n) if n > 0 => n,
-            _ => return,
-        };
-        last.extend_from_slice(&scratch[..n]);
-        if memchr::memmem::find(&last, stream::CLOSE.as_bytes()).is_some() {
-            return;
-        }
-        let keep = last.len().saturating_sub(stream::CLOSE.len());
-        last.drain(..keep);
-    }
-}
-
-/// What a client over a limit of connections reads.
-pub fn refusal(from: &str) -> String {
-    let mut out = String::with_capacity(512);
-    let id = super::random_id();
-    ResponseHeader { content_ns: ns::CLIENT, id: &id, from: Some(from), to: None, lang: Some("en") }.write(&mut out);
-    StreamError::new(StreamCondition::PolicyViolation).with_text("too many connections").write(&mut out);
-    out.push_str(stream::CLOSE);
-    out
-}
-
-/// How often what still comes is thrown away before the connection is dropped.
-const GOODBYE_READS_MAX: usize = 1024;

@@ -1,25 +1,27 @@
 //! The end of a session: presence withdrawn, the resource unbound, what was not delivered sent another way.
 
 use super::session::Ended;
-use super::{channel, stream_management};
+use super::{goodbye, stream_management};
 use crate::account::ack::Ack;
 use crate::account::resource::Client;
 use crate::account::{AccountState, Parcel, Replay};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::core::Core;
+use crate::counters::Place;
 use crate::delivery::{carbons, message};
+use crate::hosts;
 use crate::im;
-use crate::net::budget::Slot;
 use crate::outbox::{Item, Receipt};
 use crate::router::bounce::bounce;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use xep_support::jid::Jid;
 use xep_support::stanza::error::StanzaError;
-use xep_support::stanza::{Kind, PresenceType, Stanza};
+use xep_support::stanza::{Kind, MessageType, PresenceType, Stanza};
 
-/// After the session's last poll. The slot is that of the connection.
-pub async fn finish(core: Arc<Core>, client: Client, mut ended: Ended, slot: Slot) {
+/// After the session's last poll. The place is that of the connection.
+pub async fn finish(core: Arc<Core>, client: Client, mut ended: Ended, place: Place) {
     let detached = match ended.ack.take() {
         Some(ack) => stream_management::connection_ended(&core, &client, &mut ended, ack).await,
         None => {
@@ -34,7 +36,7 @@ pub async fn finish(core: Arc<Core>, client: Client, mut ended: Ended, slot: Slo
     }
     let goodbye = async {
         say_goodbye(&core, &client, ended).await;
-        drop(slot);
+        drop(place);
     };
     match detached {
         Some(detached) => drop(tokio::join!(goodbye, detached.until_resumed_or_over(&core, &client))),
@@ -44,10 +46,11 @@ pub async fn finish(core: Arc<Core>, client: Client, mut ended: Ended, slot: Slo
 
 async fn say_goodbye(core: &Core, client: &Client, ended: Ended) {
     let Ended { reason, wire, goodbye: true, .. } = ended else { return };
+    core.counters.stream_ended(reason);
     let limit = core.config().limits.close_seconds_max;
     let from = client.jid().domain();
     let farewell = client.resource.outbox.farewell().filter(|_| reason == CloseReason::Kicked);
-    let _ = tokio::time::timeout(limit, channel::say_goodbye(wire, reason, true, Some(from), farewell)).await;
+    let _ = tokio::time::timeout(limit, goodbye::say_goodbye(wire, reason, true, Some(from), farewell)).await;
 }
 
 /// Unbinds a resource. A second time for the same one does nothing but see to what that session had in its hands.
@@ -120,10 +123,14 @@ pub(super) fn send_elsewhere(
     item: Item,
     sent: Option<(u32, i64)>,
 ) -> Option<(Parcel, StanzaError)> {
+    if is_of_a_room(core, &item.stanza) {
+        // The session leaves the room anyway.
+        return None;
+    }
     let shared = matches!(item.receipt, Receipt::Copy(_) | Receipt::Unacked(_));
     let hold = match item.receipt {
-        // Still in the store.
-        Receipt::Row(_) => return None,
+        // Still in the store, or in the archive of the room it comes from.
+        Receipt::Row(_) | Receipt::Told(_) => return None,
         Receipt::Hold(hold) => Some(hold),
         // Somebody else has it or will have it, or sees to it as we would.
         Receipt::Copy(copies) => copies.given_up()?,
@@ -155,6 +162,12 @@ pub(super) fn send_elsewhere(
 /// Was it made by the account for this one session?
 pub(super) fn is_ours_alone(client: &Client, stanza: &Stanza) -> bool {
     stanza.from().is_some_and(|from| from == client.account.jid.as_jid())
+}
+
+/// Something that was said to all in a room (XEP-0045 §7.4).
+fn is_of_a_room(core: &Core, stanza: &Stanza) -> bool {
+    let is_there = |from: &Jid| matches!(core.hosts.place(from), hosts::Place::Service(_));
+    stanza.message_type() == MessageType::Groupchat && stanza.from().is_some_and(is_there)
 }
 
 /// A request from a client, which waits for an answer; our own pushes and pings do not.

@@ -14,7 +14,6 @@ use crate::close::CloseReason;
 use crate::sasl::Offer;
 use exchange::Profile;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use xep_support::sasl::{self, SaslFailure, SaslRequest};
 use xep_support::stream::StreamCondition;
 use xep_support::xml::Element;
@@ -26,6 +25,7 @@ pub(super) async fn authenticate(
     element: &Element,
 ) -> Result<Option<Arc<Account>>, CloseReason> {
     let bytes_max = n.core.config().limits.sasl_bytes_max;
+    let used = element.get_attr("mechanism").unwrap_or_default();
     let outcome = match SaslRequest::from_element(element, bytes_max) {
         Some(Ok(SaslRequest::Auth { mechanism, initial })) => {
             exchange::run(n, Profile::Rfc6120, offer, &mechanism, initial.as_deref()).await?
@@ -38,19 +38,19 @@ pub(super) async fn authenticate(
     let proven = match outcome {
         Ok(proven) => proven,
         Err(failure) => {
-            failed(n, failure);
+            failed(n, used, failure);
             failure.write(&mut out, None);
             n.channel.send(&out).await?;
             return Ok(None);
         }
     };
-    n.core.counters.logins.fetch_add(1, Ordering::Relaxed);
+    n.core.counters.logins.note(used, None);
     sasl::write_success(&mut out, proven.additional.as_deref());
     n.channel.send(&out).await?;
     Ok(Some(proven.account))
 }
 
-fn failed(n: &Negotiation<'_>, failure: SaslFailure) {
-    n.core.counters.logins_failed.fetch_add(1, Ordering::Relaxed);
+fn failed(n: &Negotiation<'_>, mechanism: &str, failure: SaslFailure) {
+    n.core.counters.logins.note(mechanism, Some(failure));
     tracing::info!(outcome = failure.as_str(), "authentication failed");
 }

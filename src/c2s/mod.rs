@@ -2,7 +2,10 @@
 
 pub mod bind;
 pub mod channel;
+mod contexts;
+pub mod framing;
 mod from_client;
+mod goodbye;
 pub mod leave;
 mod login;
 pub mod negotiate;
@@ -11,10 +14,12 @@ pub mod session;
 mod stream_management;
 pub mod wire;
 
+use crate::account::resource::Client;
 use crate::attempts::{Allowance, Purpose, address_key};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::core::Core;
+use crate::counters::{LinkKind, Place};
 use crate::limits::Limits;
 use crate::net::budget::{AddressBudget, Slot};
 use crate::net::proxy_protocol::{self, Header};
@@ -22,15 +27,18 @@ use crate::net::shaper::Shaper;
 use crate::net::tls::CertStore;
 use crate::net::transport::{TlsInfo, Transport};
 use channel::Channel;
-use negotiate::{Negotiation, Ready};
+use framing::Framing;
+use negotiate::{Negotiation, Ready, Way};
 use session::Session;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::Instrument;
 use wire::Wire;
 use xep_support::xml::framer::FrameLimits;
@@ -60,15 +68,91 @@ pub struct Service {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(service: Service, door: Door, mut stream: TcpStream, socket_peer: SocketAddr) {
-    let Some((peer, slot)) = Box::pin(admit(&service, &mut stream, socket_peer, door.direct_tls)).await else { return };
+pub fn serve(service: Service, door: Door, stream: TcpStream, socket_peer: SocketAddr) -> impl Future<Output = ()> {
+    to_its_end(Box::pin(admitted(service, door, stream, socket_peer)))
+}
+
+/// A connection whose session has begun.
+struct Begun {
+    core: Arc<Core>,
+    session: Box<Session>,
+    client: Client,
+    place: Place,
+    span: tracing::Span,
+}
+
+/// What comes before the session is gone when that begins: this is what an idle connection owns.
+async fn to_its_end(begun: Pin<Box<impl Future<Output = Option<Begun>>>>) {
+    let Some(Begun { core, session, client, place, span }) = begun.await else { return };
+    let ended = session.run().instrument(span.clone()).await;
+    Box::pin(leave::finish(core, client, ended, place).instrument(span)).await;
+}
+
+async fn admitted(service: Service, door: Door, mut stream: TcpStream, socket_peer: SocketAddr) -> Option<Begun> {
+    let (peer, place) = admit(&service, &mut stream, socket_peer, door.direct_tls).await?;
     let span = tracing::error_span!("conn", peer = %peer, kind = "c2s", jid = tracing::field::Empty);
     let core = service.core.clone();
-    let session = Box::pin(begin(service, door, stream, peer).instrument(span.clone())).await;
-    if let Some((session, client)) = session {
-        let ended = session.run().instrument(span.clone()).await;
-        Box::pin(leave::finish(core, client, ended, slot).instrument(span)).await;
+    let (session, client) = Box::pin(begin(service, door, stream, peer).instrument(span.clone())).await?;
+    Some(Begun { core, session, client, place: place.bound(), span })
+}
+
+/// A connection that something else has accepted: WebSocket, BOSH.
+pub struct Link {
+    /// The connection, at the start of its stream; what has been read of it already is there.
+    pub wire: Wire,
+    /// The client.
+    pub peer: IpAddr,
+    /// What protects it.
+    pub way: Way,
+    /// What it is.
+    pub kind: LinkKind,
+}
+
+impl Link {
+    /// A connection of this client.
+    pub fn new(core: &Core, kind: LinkKind, framing: Framing, io: Transport, peer: IpAddr, way: Way) -> Self {
+        Self { wire: wire(core, framing, io), peer, way, kind }
     }
+}
+
+/// Serves such a connection to its end. The slot is that of the client.
+pub fn serve_link(service: Service, link: Link, slot: Slot) -> impl Future<Output = ()> {
+    to_its_end(Box::pin(linked(service, link, slot, Instant::now())))
+}
+
+/// A client's connection that came in through a port for everything: it was let in, its TLS is done, and what it speaks is
+/// known.
+pub struct Arrived {
+    /// The connection.
+    pub io: Transport,
+    /// What its handshake settled.
+    pub tls: TlsInfo,
+    /// Whose it is.
+    pub peer: IpAddr,
+    /// Its place among all connections.
+    pub slot: Slot,
+    /// When it was accepted.
+    pub since: Instant,
+}
+
+/// Serves such a connection to its end.
+pub fn serve_arrived(service: Service, door: Door, arrived: Box<Arrived>) -> impl Future<Output = ()> {
+    to_its_end(Box::pin(async move {
+        let Arrived { io, tls, peer, slot, since } = *arrived;
+        let way = Way { encrypted: true, tls: Some(tls), plaintext_auth: door.plaintext_auth };
+        let link = Link::new(&service.core, LinkKind::Tls, Framing::Stream, io, peer, way);
+        linked(service, link, slot, since).await
+    }))
+}
+
+/// A connection that was let in, and whose negotiation began then.
+async fn linked(service: Service, link: Link, slot: Slot, since: Instant) -> Option<Begun> {
+    let span = tracing::error_span!("conn", peer = %link.peer, kind = link.kind.name(), jid = tracing::field::Empty);
+    let core = service.core.clone();
+    let place = Place::new(&core.counters.links, slot, link.kind);
+    let deadline = deadline(&core, since);
+    let (session, client) = Box::pin(negotiate(service, link, deadline).instrument(span.clone())).await?;
+    Some(Begun { core, session, client, place: place.bound(), span })
 }
 
 /// Who is it, and may it connect? A trusted proxy says first whom it stands for.
@@ -77,7 +161,7 @@ async fn admit(
     stream: &mut TcpStream,
     socket_peer: SocketAddr,
     direct_tls: bool,
-) -> Option<(IpAddr, Slot)> {
+) -> Option<(IpAddr, Place)> {
     let (trusted, time_limit) = {
         let config = service.core.config();
         let trusted = config.c2s.proxy_protocol_from.iter().any(|n| n.contains(socket_peer.ip()));
@@ -98,8 +182,8 @@ async fn admit(
     let limit = if too_often(&service.core, peer) {
         "per minute"
     } else if let Ok(slot) = service.budget.acquire(peer) {
-        service.core.counters.connections.fetch_add(1, Ordering::Relaxed);
-        return Some((peer, slot));
+        let kind = if direct_tls { LinkKind::Tls } else { LinkKind::Tcp };
+        return Some((peer, Place::new(&service.core.counters.links, slot, kind)));
     } else {
         "at once"
     };
@@ -111,13 +195,13 @@ async fn admit(
     if !direct_tls {
         // A word of explanation, if the socket takes it at once; nothing is waited for.
         let from = service.core.hosts.first().jid.as_str();
-        let _ = stream.try_write(channel::refusal(from).as_bytes());
+        let _ = stream.try_write(&goodbye::refusal(from));
     }
     None
 }
 
-/// Does this address connect too often?
-fn too_often(core: &Core, peer: IpAddr) -> bool {
+/// Does this address connect too often? Clients of all kinds are counted together.
+pub(crate) fn too_often(core: &Core, peer: IpAddr) -> bool {
     let allowance = {
         let l = &core.config().limits;
         if l.is_exempt(peer) {
@@ -132,24 +216,38 @@ fn too_often(core: &Core, peer: IpAddr) -> bool {
     !core.attempts.take(Purpose::Connect, &address_key(peer), allowance, clock::monotonic_ms())
 }
 
-/// Negotiates; says goodbye itself when that fails.
-async fn begin(
-    service: Service,
-    door: Door,
-    stream: TcpStream,
-    peer: IpAddr,
-) -> Option<(Session, crate::account::resource::Client)> {
-    let core = &service.core;
-    let (limits, frame, close_limit, exempt) = {
-        let l = &core.config().limits;
-        let frame = frame_limits(l, l.stanza_bytes_before_auth_max);
-        ((l.xml_depth_max, l.attributes_max, l.negotiation_seconds_max), frame, l.close_seconds_max, l.is_exempt(peer))
-    };
-    let deadline = tokio::time::Instant::now() + limits.2;
+/// A socket that was admitted.
+async fn begin(service: Service, door: Door, stream: TcpStream, peer: IpAddr) -> Option<(Box<Session>, Client)> {
+    let deadline = deadline(&service.core, Instant::now());
     let begun = tokio::time::timeout_at(deadline, transport(&service, door, stream)).await;
     let Ok(Some((io, tls))) = begun else { return None };
-    let mut channel = Channel::new(Wire::new(io, frame), limits.0, limits.1);
-    let mut negotiation = Negotiation::new(core, &mut channel, &door, peer, tls);
+    let way = Way { encrypted: tls.is_some(), tls, plaintext_auth: door.plaintext_auth };
+    let kind = if door.direct_tls { LinkKind::Tls } else { LinkKind::Tcp };
+    let link = Link::new(&service.core, kind, Framing::Stream, io, peer, way);
+    negotiate(service, link, deadline).await
+}
+
+/// The end of a negotiation that began then.
+fn deadline(core: &Core, since: Instant) -> Instant {
+    since + core.config().limits.negotiation_seconds_max
+}
+
+/// A connection of somebody unknown.
+fn wire(core: &Core, framing: Framing, io: Transport) -> Wire {
+    let l = &core.config().limits;
+    Wire::new(io, framing, frame_limits(l, l.stanza_bytes_before_auth_max))
+}
+
+/// Negotiates; says goodbye itself when that fails.
+async fn negotiate(service: Service, link: Link, deadline: Instant) -> Option<(Box<Session>, Client)> {
+    let core = &service.core;
+    let Link { wire, peer, way, .. } = link;
+    let (xml, close_limit, exempt) = {
+        let l = &core.config().limits;
+        ((l.xml_depth_max, l.attributes_max), l.close_seconds_max, l.is_exempt(peer))
+    };
+    let mut channel = Channel::new(wire, xml.0, xml.1);
+    let mut negotiation = Negotiation::new(core, &mut channel, peer, way);
     let mut stopping = service.stopping.clone();
     let patience = negotiation.patience();
     let outcome = tokio::select! {
@@ -157,11 +255,10 @@ async fn begin(
         () = time_is_up(deadline, &patience) => Err(CloseReason::NegotiationTimeout),
         _ = stopping.wait_for(|s| *s) => Err(CloseReason::Shutdown),
     };
-    let host = negotiation.host().cloned();
+    let (host, encrypted) = (negotiation.host().cloned(), negotiation.is_encrypted());
     match outcome {
         Ok(Ready { client, lang, ack, resumed }) => {
             tracing::info!(resumed, "session begins");
-            let encrypted = channel.wire.io.is_tls();
             let shaper = (!exempt).then(|| shaper(core)).flatten();
             let session = Session::new(core.clone(), client.clone(), channel.wire, channel.context, lang, shaper);
             if let Some(bound) = client.account.lock().bound(&client.resource).filter(|_| resumed) {
@@ -175,8 +272,11 @@ async fn begin(
         }
         Err(reason) => {
             tracing::debug!(reason = reason.name(), "negotiation ended");
+            core.counters.stream_ended(reason);
             let from = host.as_ref().map_or_else(|| core.hosts.first().jid.as_str(), |h| h.as_str());
-            let goodbye = channel::say_goodbye(channel.wire, reason, channel.opened, Some(from), None);
+            let elsewhere =
+                (reason == CloseReason::Moved).then(|| core.config().http.websocket_see_other_uri.as_str().into());
+            let goodbye = goodbye::say_goodbye(channel.wire, reason, channel.opened, Some(from), elsewhere);
             let _ = tokio::time::timeout(close_limit, goodbye).await;
             None
         }
@@ -184,7 +284,7 @@ async fn begin(
 }
 
 /// The deadline of the negotiation, moved once for a person who fills in a registration form.
-async fn time_is_up(deadline: tokio::time::Instant, patience: &AtomicBool) {
+async fn time_is_up(deadline: Instant, patience: &AtomicBool) {
     tokio::time::sleep_until(deadline).await;
     if patience.load(Ordering::Relaxed) {
         tokio::time::sleep(REGISTRATION_PATIENCE).await;
@@ -226,4 +326,19 @@ pub fn random_id() -> String {
     }
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Ten thousand idle clients pay for each byte here ten thousand times.
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        assert!(future_bytes(serve) <= 400, "{} bytes", future_bytes(serve));
+    }
 }

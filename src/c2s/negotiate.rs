@@ -7,8 +7,8 @@ mod features;
 
 use before_login::Known;
 
-use super::Door;
 use super::channel::{Channel, refused};
+use super::framing::Framing;
 use crate::account::Account;
 use crate::account::ack::Ack;
 use crate::account::resource::Client;
@@ -38,15 +38,25 @@ pub struct Ready {
     pub resumed: bool,
 }
 
+/// What protects a connection.
+#[derive(Debug, Default)]
+pub struct Way {
+    /// Our TLS, if there is any: logins can be bound to it.
+    pub tls: Option<TlsInfo>,
+    /// Is it encrypted, by us or at least up to a proxy that we trust?
+    pub encrypted: bool,
+    /// May passwords go over it in the clear? Only a test switch for loopback addresses.
+    pub plaintext_auth: bool,
+}
+
 /// A connection on its way to a session.
 pub struct Negotiation<'a> {
     pub(super) core: &'a Arc<Core>,
     pub(super) channel: &'a mut Channel,
-    pub(super) door: &'a Door,
     pub(super) peer: IpAddr,
+    way: Way,
     /// The served domain of the stream; once known it must not change.
     pub(super) host: Option<Jid>,
-    tls: Option<TlsInfo>,
     header: Option<StreamHeader>,
     registration: register::RegistrationState,
     pub(super) attempts: usize,
@@ -62,21 +72,14 @@ pub struct Negotiation<'a> {
 }
 
 impl<'a> Negotiation<'a> {
-    /// Begins; `tls` is there for a connection that came in by direct TLS.
-    pub fn new(
-        core: &'a Arc<Core>,
-        channel: &'a mut Channel,
-        door: &'a Door,
-        peer: IpAddr,
-        tls: Option<TlsInfo>,
-    ) -> Self {
+    /// Begins.
+    pub fn new(core: &'a Arc<Core>, channel: &'a mut Channel, peer: IpAddr, way: Way) -> Self {
         Self {
             core,
             channel,
-            door,
             peer,
+            way,
             host: None,
-            tls,
             header: None,
             registration: register::RegistrationState::default(),
             attempts: 0,
@@ -130,12 +133,17 @@ impl<'a> Negotiation<'a> {
             let l = &self.core.config().limits;
             super::frame_limits(l, l.stanza_bytes_max)
         };
-        self.channel.wire.framer.set_limits(limits);
+        self.channel.wire.input.set_limits(limits);
     }
 
     /// Is the stream encrypted?
     pub(super) fn is_encrypted(&self) -> bool {
-        self.tls.is_some()
+        self.way.encrypted
+    }
+
+    /// RFC 6120 §5; not where something else carries the stream (RFC 7395 §3.9, XEP-0206 §7).
+    fn may_start_tls(&self) -> bool {
+        !self.way.encrypted && !self.channel.wire.framing.is_framed()
     }
 
     /// XEP-0388 §2.3, §4.4: does the stream header say that the client is somebody else?
@@ -147,6 +155,10 @@ impl<'a> Negotiation<'a> {
     /// RFC 6120 §4.7: the client's header, checked, and ours.
     async fn open_stream(&mut self) -> Result<(), CloseReason> {
         let header = self.channel.header().await?;
+        let elsewhere = !self.core.config().http.websocket_see_other_uri.is_empty();
+        if elsewhere && self.channel.wire.framing == Framing::WebSocket {
+            return Err(CloseReason::Moved);
+        }
         let host = match header.to.as_deref() {
             Some(to) => Jid::parse(to).ok().and_then(|to| self.core.hosts.find(to.as_str())),
             // §4.7.2: without `to` a server that serves one domain knows what is meant.
@@ -187,10 +199,10 @@ impl<'a> Negotiation<'a> {
 
     fn offer(&self) -> Offer {
         let config = self.core.config();
-        let encrypted = self.tls.is_some();
-        let plain_allowed = encrypted || self.door.plaintext_auth && self.peer.is_loopback();
+        let encrypted = self.way.encrypted;
+        let plain_allowed = encrypted || self.way.plaintext_auth && self.peer.is_loopback();
         let host = self.host.as_ref().map(Jid::as_str).unwrap_or_default();
-        let bindings = self.tls.as_ref().map(|tls| ChannelBindings {
+        let bindings = self.way.tls.as_ref().map(|tls| ChannelBindings {
             tls_exporter: tls.exporter,
             tls_server_end_point: tls.server_end_point().map(<[u8]>::to_vec),
         });
@@ -198,7 +210,7 @@ impl<'a> Negotiation<'a> {
             tls: encrypted,
             authentication_allowed: plain_allowed,
             plain_allowed,
-            tls_version: self.tls.as_ref().map(|tls| tls.version.as_hex()),
+            tls_version: self.way.tls.as_ref().map(|tls| tls.version.as_hex()),
             tokens: config.auth.fast_token_days > 0,
             anonymous: config.auth.anonymous_domains.iter().any(|d| d == host),
             channel_bindings: bindings.unwrap_or_default(),

@@ -16,6 +16,7 @@ use crate::outbox::{Item, Receipt};
 use crate::router;
 use crate::storage::OfflineMessage;
 use crate::xep::client_state;
+use crate::xep::muc::surviving;
 use crate::xep::offline;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
@@ -46,18 +47,27 @@ pub async fn revive(
         }
     }
     let mut rows = Rows::of(&known);
-    let (mut waiting, mut leaving) = (Vec::new(), Vec::new());
-    for (account, jid, session) in known {
+    let (mut waiting, mut leaving, mut in_rooms) = (Vec::new(), Vec::new(), Vec::new());
+    for (account, jid, mut session) in known {
+        let rooms = (std::mem::take(&mut session.rooms), std::mem::take(&mut session.told));
         let page = rows.read(core, &account, &session).await;
         let over = session.leaving;
         let (client, ack, max) = rebuild(core, account, jid, session, &mut fates, &page);
         if over || max.is_zero() {
             leaving.push((client, ack));
         } else if let Some(detached) = wait(core, &client, ack, max, page) {
+            if !rooms.0.is_empty() {
+                in_rooms.push((client.clone(), rooms));
+            }
             let core = core.clone();
             waiting.push(async move { detached.until_resumed_or_over(&core, &client).await });
         }
     }
+    for (client, (rooms, told)) in in_rooms {
+        let presence = client.account.lock().bound(&client.resource).and_then(|bound| bound.presence.clone());
+        surviving::restore(core, &client, &rooms, &told, presence.as_deref());
+    }
+    surviving::settle(core);
     // Last, so that what they leave finds who is still there.
     for (client, ack) in leaving {
         leave::depart(core, &client, CloseReason::ConnectionLost, Vec::new(), Some(ack));
@@ -245,8 +255,12 @@ fn rebind(core: &Arc<Core>, client: &Client, session: &RestoredSession) {
     bound.carbons = session.flags.0 & Flags::CARBONS != 0;
     bound.blocklist = session.flags.0 & Flags::BLOCKLIST != 0;
     bound.detached_ms = Some(clock::monotonic_ms());
+    client.resource.outbox.lost();
     client_state::deactivate(core, &client.resource);
-    client.account.lock().resources.push(bound);
+    let mut state = client.account.lock();
+    state.resources.reserve_exact(1);
+    state.resources.push(bound);
+    drop(state);
     client.account.touch(clock::monotonic_seconds());
     core.counters.sessions.fetch_add(1, Ordering::Relaxed);
 }

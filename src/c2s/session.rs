@@ -8,6 +8,7 @@ mod managed;
 mod output;
 mod timer;
 
+use super::framing::{self, Found, Framing};
 use super::from_client;
 use super::wire::Wire;
 use crate::account::ack::Ack;
@@ -31,14 +32,13 @@ use xep_support::stanza::error::StanzaError;
 use xep_support::stanza::{ParseError, TopLevel, parse_top_level};
 use xep_support::stream::StreamCondition;
 use xep_support::xml::check::StreamContext;
-use xep_support::xml::framer::Event;
 
 /// A bound client's connection. As a future it ends with the reason; what was never written comes back with it.
 pub struct Session {
     core: Arc<Core>,
     client: Client,
     wire: Wire,
-    stream: Box<StreamContext>,
+    stream: Arc<StreamContext>,
     /// The stream's `xml:lang`, for stanzas without one (RFC 6120 §8.1.5).
     lang: Option<Arc<str>>,
     /// What the last stanza left to do; nothing is read meanwhile.
@@ -78,6 +78,8 @@ struct SessionLimits {
 /// A client that takes nothing for so long, while others wait for what they sent it to be safe, is cut off: its messages
 /// go to the store and they can go on. Nobody waiting, it has the longer `write_stall_seconds_max`.
 const STALL_AWAITED_SECONDS_MAX: u32 = 5;
+/// The same for one that takes nothing between two requests (BOSH), and is there.
+const REQUEST_AWAITED_SECONDS_MAX: u32 = 15;
 /// The same for one that takes something now and then.
 const BATCH_AWAITED_SECONDS_MAX: u32 = 30;
 
@@ -126,24 +128,30 @@ impl Session {
         stream: StreamContext,
         lang: Option<Arc<str>>,
         shaper: Option<Shaper>,
-    ) -> Self {
+    ) -> Box<Self> {
         let limits = {
-            let l = &core.config().limits;
+            let config = core.config();
+            let l = &config.limits;
+            let probe = match wire.framing {
+                Framing::WebSocket => l.idle_probe_seconds.min(config.http.websocket_ping_seconds),
+                Framing::Stream | Framing::Alone => l.idle_probe_seconds,
+            };
             let whole = |d: Duration| u32::try_from(d.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
             SessionLimits {
                 stanzas_per_wake_max: l.stanzas_per_wake_max.max(1),
-                probe_seconds: whole(l.idle_probe_seconds),
+                probe_seconds: whole(probe),
                 dead_seconds: whole(l.idle_dead_seconds),
                 stall_seconds: whole(l.write_stall_seconds_max),
                 unsettled_stanzas_max: l.unsettled_stanzas_max.max(1),
             }
         };
         let first = Duration::from_secs(limits.probe_seconds.into());
-        Self {
+        // Boxed: a future that a session is moved into has room for it more than once.
+        Box::new(Self {
             core,
             client,
             wire,
-            stream: Box::new(stream),
+            stream: super::contexts::shared(stream),
             lang,
             wait: None,
             unhandled: true,
@@ -160,11 +168,11 @@ impl Session {
             probes: 0,
             probed: false,
             limits,
-        }
+        })
     }
 
     /// Serves the client until its stream ends.
-    pub async fn run(mut self) -> Ended {
+    pub async fn run(mut self: Box<Self>) -> Ended {
         // A defect met while serving one client ends that client's session, in order, and nothing else.
         let guarded = |session: &mut Self, cx: &mut Context<'_>| {
             let poll = std::panic::AssertUnwindSafe(|| session.poll(cx));
@@ -248,7 +256,7 @@ impl Session {
             let got = std::task::ready!(session.wire.poll_read(cx, scratch));
             Poll::Ready(got.map(|n| {
                 read = n;
-                step = session.handle_read(&scratch[..n], budget);
+                step = session.handle_read(&mut scratch[..n], budget);
             }))
         });
         match polled {
@@ -272,11 +280,12 @@ impl Session {
     }
 
     /// Handles what was just read: in place, unless an unfinished stanza came before it.
-    fn handle_read(&mut self, bytes: &[u8], budget: &mut usize) -> Result<(), CloseReason> {
+    fn handle_read(&mut self, bytes: &mut [u8], budget: &mut usize) -> Result<(), CloseReason> {
         if self.wire.unread.is_empty() {
-            let kept = self.handle_bytes(bytes, budget)?;
+            let handled = self.handle_bytes(bytes, budget);
+            let kept = self.drop_handled();
             self.wire.unread.extend_from_slice(&bytes[kept..]);
-            return Ok(());
+            return handled;
         }
         let mut buffered = std::mem::take(&mut self.wire.unread);
         buffered.extend_from_slice(bytes);
@@ -284,39 +293,46 @@ impl Session {
     }
 
     fn handle_buffered(&mut self, mut buffered: Vec<u8>, budget: &mut usize) -> Result<(), CloseReason> {
-        let kept = self.handle_bytes(&buffered, budget)?;
+        let handled = self.handle_bytes(&mut buffered, budget);
+        let kept = self.drop_handled();
         if kept < buffered.len() {
             buffered.drain(..kept);
             self.wire.unread = buffered;
         }
-        Ok(())
+        handled
     }
 
-    /// Handles whole stanzas until there is none, one has to be waited for, or it is somebody else's turn. What lies
-    /// before the returned position is done with.
-    fn handle_bytes(&mut self, bytes: &[u8], budget: &mut usize) -> Result<usize, CloseReason> {
+    /// What lies before the returned position is done with.
+    fn drop_handled(&mut self) -> usize {
+        let kept = self.wire.input.keep_from();
+        self.wire.input.shift(kept);
+        kept
+    }
+
+    /// Handles whole stanzas until there is none, one has to be waited for, or it is somebody else's turn.
+    fn handle_bytes(&mut self, bytes: &mut [u8], budget: &mut usize) -> Result<(), CloseReason> {
         self.unhandled = false;
         loop {
             if self.wait.is_some() || *budget == 0 {
                 self.unhandled = true;
-                break;
+                return Ok(());
             }
-            match self.wire.framer.next(bytes) {
-                Ok(None) => break,
-                Ok(Some(Event::Element(range))) => {
+            match self.wire.input.next(bytes)? {
+                None => return Ok(()),
+                Some(Found::Element(range)) => {
                     *budget -= 1;
                     self.handle_element(&bytes[range])?;
                 }
-                Ok(Some(Event::Close)) => return Err(CloseReason::ClientClosed),
-                Ok(Some(Event::Header(_))) => {
+                Some(Found::Assembled(element)) => {
+                    *budget -= 1;
+                    self.handle_element(&element)?;
+                }
+                Some(Found::Close) => return Err(CloseReason::ClientClosed),
+                Some(Found::Header(_)) => {
                     return Err(CloseReason::Refused(StreamCondition::InvalidXml, "a stream header within the stream"));
                 }
-                Err(error) => return Err(CloseReason::Refused(error.into(), "")),
             }
         }
-        let kept = self.wire.framer.keep_from();
-        self.wire.framer.shift(kept);
-        Ok(kept)
     }
 
     fn handle_element(&mut self, frame: &[u8]) -> Result<(), CloseReason> {
@@ -326,6 +342,7 @@ impl Session {
                     stanza.set_lang_default(lang);
                 }
                 self.count_handled();
+                self.core.counters.stanzas_in.add(stanza.kind() as usize, 1);
                 match from_client::handle(&self.core, &self.client, stanza)? {
                     Progress::Wait(future) => self.wait = Some(future),
                     Progress::Fanned(accounts) => self.unpaid_bytes += accounts * FANNED_BYTES,
@@ -344,6 +361,9 @@ impl Session {
             {
                 Ok(())
             }
+            Ok(TopLevel::Other(element)) if self.wire.framing.is_framed() && element.ns() == ns::FRAMING => {
+                Err(framing::is_of_framing(&element).unwrap_or(CloseReason::ClientClosed))
+            }
             Ok(TopLevel::Other(_)) => {
                 Err(CloseReason::Refused(StreamCondition::UnsupportedStanzaType, "neither message, presence nor iq"))
             }
@@ -352,9 +372,8 @@ impl Session {
                 from_client::check_from(&self.client, &stanza)?;
                 self.count_handled();
                 stanza.set_from(self.client.jid().as_jid().clone());
-                if let Some(reply) = stanza.error_reply(&StanzaError::new(condition)) {
-                    self.client.send(reply);
-                }
+                self.core.counters.stanzas_in.add(stanza.kind() as usize, 1);
+                self.core.refuse(&self.client, &stanza, &StanzaError::new(condition));
                 Ok(())
             }
         }

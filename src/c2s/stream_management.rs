@@ -1,6 +1,7 @@
 //! XEP-0198 on a client's stream: enabling, resuming, and what becomes of a session whose connection is gone.
 
 use super::channel::Channel;
+use super::framing::Framing;
 use super::leave;
 use super::session::Ended;
 use crate::account::ack::{Ack, AckLimits, Log, Resume, failed, write_request};
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use xep_support::ns;
 use xep_support::stanza::error::Condition;
-use xep_support::stanza::{Kind, MessageType};
+use xep_support::stanza::{Facts, Kind, MessageType};
 use xep_support::xml::Element;
 
 /// §3, §5: the client's wish and our limits.
@@ -71,6 +72,9 @@ fn note_enabled(core: &Core, client: &Client, resume: &Resume) -> u32 {
     client.pending.journaled_as(session);
     if let Some(bound) = state.bound(resource) {
         bound.note(&core.journal);
+        if bound.rooms.is_some() {
+            bound.note_rooms(&core.journal);
+        }
     }
     session
 }
@@ -96,10 +100,10 @@ pub(super) async fn before_binding(
     channel: &mut Channel,
 ) -> Result<Option<(Client, Box<Ack>)>, CloseReason> {
     let condition = match element.name() {
-        "resume" => match resume(core, account, element).await? {
+        "resume" => match resume(core, account, element, channel.wire.framing).await? {
             Ok(Resumed { client, ack, element, tail }) => {
-                channel.wire.queue(element.to_xml(ns::CLIENT).as_bytes());
-                channel.wire.queue(&tail);
+                channel.say(&element.to_xml(ns::CLIENT));
+                channel.wire.queue(|_, out| out.extend_from_slice(&tail));
                 return Ok(Some((client, ack)));
             }
             Err(condition) => condition,
@@ -121,11 +125,12 @@ pub(super) fn forget(core: &Core, client: &Client, id: &str, ack: &Ack) {
     core.resumable.remove(id, client.pending.is_clear().then_some(ack.handled), ended_max);
 }
 
-/// §5: takes a session over, as `<resume/>` asks. A condition is for `<failed/>`, a reason ends the stream.
+/// §5: takes a session over, as `<resume/>` asks, on a connection with this framing. A condition is for `<failed/>`, a reason ends the stream.
 pub(super) async fn resume(
     core: &Arc<Core>,
     account: &Arc<Account>,
     element: &Element,
+    framing: Framing,
 ) -> Result<Result<Resumed, Condition>, CloseReason> {
     let count = element.get_attr("h").and_then(|h| h.parse::<u32>().ok());
     let (Some(id), Some(h)) = (element.get_attr("previd"), count) else { return Ok(Err(Condition::BadRequest)) };
@@ -153,7 +158,7 @@ pub(super) async fn resume(
         leave::depart(core, &client, reason, Vec::new(), Some(ack));
         return Err(reason);
     }
-    let Some(tail) = attach(core, &client, &mut ack) else {
+    let Some(tail) = attach(core, &client, &mut ack, framing) else {
         forget(core, &client, id, &ack);
         leave::depart(core, &client, CloseReason::ConnectionLost, Vec::new(), Some(ack));
         return Ok(Err(Condition::ItemNotFound));
@@ -170,7 +175,7 @@ pub(super) async fn resume(
 
 /// §5: the counters go on, and what the client has not acknowledged is sent again: it comes back printed. `None`: the
 /// session has ended.
-fn attach(core: &Arc<Core>, client: &Client, ack: &mut Ack) -> Option<Vec<u8>> {
+fn attach(core: &Arc<Core>, client: &Client, ack: &mut Ack, framing: Framing) -> Option<Vec<u8>> {
     let presence = {
         let mut state = client.account.lock();
         let bound = state.bound(&client.resource)?;
@@ -190,11 +195,11 @@ fn attach(core: &Arc<Core>, client: &Client, ack: &mut Ack) -> Option<Vec<u8>> {
     };
     let mut out = Vec::new();
     for item in ack.unacked() {
-        item.print(&mut out);
+        framing.item(&mut out, item);
     }
     ack.reconnected();
     if ack.take_request(true, clock::monotonic_seconds()) {
-        write_request(&mut out);
+        framing.element(&mut out, write_request);
     }
     // Messages that came meanwhile are in the store.
     if let Some(presence) = presence {
@@ -263,7 +268,8 @@ fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>
         let ticket = session.deposit(ack);
         let Some(bound) = state.bound(&client.resource) else { return ticket };
         (bound.detached_ms, bound.away) = (Some(clock::monotonic_ms()), Some(session.clone()));
-        let kept = client.resource.outbox.extract(|item| is_kept(client, item));
+        client.resource.outbox.lost();
+        let kept = client.resource.outbox.extract(|item| is_kept(client, item) || is_own_copy(client, item));
         client_state::deactivate(core, &client.resource);
         let left: Vec<Item> = unwritten.into_iter().chain(kept).collect();
         let rows = page.is_some() || left.iter().any(|i| matches!(i.receipt, Receipt::Row(_)));
@@ -297,6 +303,12 @@ fn detach(core: &Arc<Core>, client: &Client, unwritten: Vec<Item>, ack: Box<Ack>
                         continue;
                     }
                 },
+                Receipt::None if is_own_copy(client, &item) => {
+                    if let Some(bound) = state.bound(&client.resource) {
+                        bound.misses(item);
+                    }
+                    continue;
+                }
                 other => item.receipt = other,
             }
             refused.extend(leave::send_elsewhere(core, client, &mut state, item, None));
@@ -318,6 +330,11 @@ fn is_kept(client: &Client, item: &Item) -> bool {
     let kept = matches!(item.stanza.message_type(), MessageType::Chat | MessageType::Normal);
     let shared = || matches!(item.receipt, Receipt::Copy(_)) || !leave::is_ours_alone(client, &item.stanza);
     item.stanza.kind() == Kind::Message && kept && shared()
+}
+
+/// A copy of a message (XEP-0280) that nobody else has need of. It waits with what was sent, since that survives the server.
+fn is_own_copy(client: &Client, item: &Item) -> bool {
+    item.stanza.facts().contains(Facts::CARBON) && leave::is_ours_alone(client, &item.stanza)
 }
 
 impl Detached {

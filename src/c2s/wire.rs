@@ -3,19 +3,22 @@
 //!
 //! An idle wire owns no buffer: reads go into a scratch buffer of the worker thread, writes come from another one.
 
+use super::framing::{Framing, Input};
 use crate::net::transport::Transport;
 use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
 use tokio::io::ReadBuf;
-use xep_support::xml::framer::{FrameLimits, Framer};
+use xep_support::xml::framer::FrameLimits;
 
 /// A connection and what is unfinished on it.
 pub struct Wire {
     /// The socket, plain or encrypted.
     pub io: Transport,
     /// Cuts what comes in.
-    pub framer: Framer,
+    pub input: Input,
+    /// Surrounds what goes out.
+    pub framing: Framing,
     /// Input from the first unfinished element on.
     pub unread: Vec<u8>,
     unwritten: Vec<u8>,
@@ -37,8 +40,9 @@ pub fn with_scratch<T>(f: impl FnOnce(&mut [u8]) -> T) -> T {
 
 impl Wire {
     /// A new connection, at the start of its first stream.
-    pub fn new(io: Transport, limits: FrameLimits) -> Self {
-        Self { io, framer: Framer::new(limits), unread: Vec::new(), unwritten: Vec::new(), written: 0, flushed: true }
+    pub fn new(io: Transport, framing: Framing, limits: FrameLimits) -> Self {
+        let input = Input::new(framing, limits);
+        Self { io, input, framing, unread: Vec::new(), unwritten: Vec::new(), written: 0, flushed: true }
     }
 
     /// Reads once into `scratch`; `Ready(Ok(0))` is the end.
@@ -90,9 +94,16 @@ impl Wire {
         self.written = 0;
     }
 
-    /// Appends to what is written next, for the small things of a negotiation.
-    pub fn queue(&mut self, bytes: &[u8]) {
-        self.unwritten.extend_from_slice(bytes);
+    /// Appends to what is written next, for the small things of a negotiation: whole elements, as [`Framing`] writes them.
+    pub fn queue(&mut self, write: impl FnOnce(Framing, &mut Vec<u8>)) {
+        write(self.framing, &mut self.unwritten);
+    }
+
+    /// Appends what is to be said beside the elements.
+    pub fn queue_control(&mut self) {
+        if self.input.has_control() {
+            self.input.write_control(&mut self.unwritten);
+        }
     }
 
     /// Gives the socket what it did not take before.

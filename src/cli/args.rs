@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 pub use super::archive::Archive;
+pub use super::chat::Chat;
 pub use super::device::Device;
+pub use super::invite::Invite;
 pub use super::pubsub::Pubsub;
 pub use super::push::Push;
+pub use super::rooms::Room;
 pub use super::settings::Settings;
 pub use super::uploads::Upload;
 use crate::config::{CONFIG_FLAG, Overrides};
@@ -98,13 +101,19 @@ pub enum Command {
     /// Uploaded files
     #[command(subcommand)]
     Upload(Upload),
+    /// Rooms
+    #[command(subcommand)]
+    Room(Room),
+    /// The web client at /chat
+    #[command(subcommand)]
+    Chat(Chat),
     /// Send a message to everybody who is online
     Announce(Announce),
     /// Copy the database to a file; the server may be running
     Backup(Backup),
     /// Put a backup in place of the database; the server must be stopped
     Restore(Restore),
-    /// Invitations to make an account
+    /// Invitations, to make an account or to become somebody's contact
     #[command(subcommand)]
     Invite(Invite),
 }
@@ -311,29 +320,6 @@ pub struct Restore {
     /// Replace a database that exists; it is kept beside the new one under another name
     #[arg(long, conflicts_with = "verify")]
     pub replace: bool,
-}
-
-/// `magpie invite …`
-#[derive(Debug, Subcommand)]
-pub enum Invite {
-    /// Make an invitation and print its code
-    Create {
-        /// Domain of the new account; without it, the first one served
-        domain: Option<String>,
-        /// Days it is good for; without it, registration.invite_days
-        #[arg(long, value_name = "DAYS")]
-        days: Option<u32>,
-        /// How many accounts it is good for
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-        uses: u32,
-    },
-    /// List invitations that can still be used
-    List,
-    /// Make an invitation useless
-    Revoke {
-        /// Its code
-        code: String,
-    },
 }
 
 impl Cli {

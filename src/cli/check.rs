@@ -45,7 +45,7 @@ impl fmt::Display for Outcome {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// `settings`, `certificates`, `ports`, `dns`, `disk` or `system`.
+    /// `settings`, `certificates`, `ports`, `dns`, `disk`, `web` or `system`.
     pub area: &'static str,
     /// How it stands.
     pub outcome: Outcome,
@@ -89,6 +89,7 @@ pub async fn run(
         }
     }
     findings.extend(machine::disk(config));
+    findings.push(machine::web_client(config));
     findings.extend(machine::system(config));
     print(&findings, running, as_json, out)
 }

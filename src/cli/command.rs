@@ -1,15 +1,15 @@
 //! Commands that ask the server: from the command line to a request, and from the reply to exit code and text.
 
-use super::args::{Command, Invite, Offline, Roster, Session, SubscriptionArg, User};
+use super::args::{Command, Offline, Roster, Session, SubscriptionArg, User};
 use super::ask::{self, Given};
 use super::link::Link;
-use super::{Exit, print, uploads};
+use super::{Exit, print, rooms, uploads};
 use crate::admin::protocol::{
     Failure, FailureKind, NodeRow, OfArchive, OfNode, Reply, Request, RosterChange, SubscriptionState,
 };
 use crate::config::Config;
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 /// Runs a command to its end.
 pub(super) async fn run(
@@ -27,6 +27,8 @@ pub(super) async fn run(
     match done {
         Ok(reply) => {
             report(&reply, shown.as_deref(), as_json, out)?;
+            let picture = super::invite::picture(command, &reply, io::stdout().is_terminal());
+            out.write_all(picture.filter(|_| !as_json).unwrap_or_default().as_bytes())?;
             Ok(Exit::Done)
         }
         Err(failure) => fail(&failure, as_json, out, err),
@@ -63,7 +65,11 @@ fn report(reply: &Reply, password: Option<&str>, as_json: bool, out: &mut impl W
 
 /// What stands inside the reply's one member, and a list under the member's name: always an object.
 fn as_object(reply: &Reply) -> io::Result<Value> {
-    let Value::Object(outer) = serde_json::to_value(reply)? else { return Ok(Value::Null) };
+    let reply = match reply {
+        Reply::Room(reply) => serde_json::to_value(reply)?,
+        reply => serde_json::to_value(reply)?,
+    };
+    let Value::Object(outer) = reply else { return Ok(Value::Null) };
     let Some((name, inner)) = outer.into_iter().next() else { return Ok(Value::Null) };
     Ok(match inner {
         Value::Object(mut object) => {
@@ -98,6 +104,7 @@ fn request(command: &Command, shown: &mut Option<String>) -> Result<Request, Fai
         Command::Push(push) => super::push::request(push),
         Command::Device(device) => super::device::request(device)?,
         Command::Upload(upload) => uploads::request(upload)?,
+        Command::Room(room) => rooms::request(room)?,
         Command::Announce(announce) => Request::Announce { text: announce.text.clone(), domain: announce.to.clone() },
         Command::Backup(backup) => {
             // The server has a current directory of its own.
@@ -105,12 +112,8 @@ fn request(command: &Command, shown: &mut Option<String>) -> Result<Request, Fai
                 .map_err(|e| Failure::new(FailureKind::BadRequest, format!("{}: {e}", backup.file.display())))?;
             Request::Backup { file }
         }
-        Command::Invite(Invite::Create { domain, days, uses }) => {
-            Request::InviteCreate { domain: domain.clone(), days: *days, uses: *uses }
-        }
-        Command::Invite(Invite::List) => Request::InviteList,
-        Command::Invite(Invite::Revoke { code }) => Request::InviteRevoke { code: code.clone() },
-        Command::Serve(_) | Command::Check(_) | Command::Config(_) | Command::Restore(_) => {
+        Command::Invite(invite) => super::invite::request(invite),
+        Command::Serve(_) | Command::Check(_) | Command::Config(_) | Command::Restore(_) | Command::Chat(_) => {
             return Err(Failure::new(FailureKind::BadRequest, "this command asks no server"));
         }
     })
@@ -192,7 +195,15 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
                 let after = messages.last().map_or(asked.after, |row| row.id);
                 Request::ArchiveExport(OfArchive { after, ..asked.clone() })
             }
+            (Request::InviteList { .. }, seen) => match super::invite::next_page(seen) {
+                Some(next) => next,
+                None => return Ok(reply),
+            },
             (Request::Upload(asked), seen) => match uploads::next_page(asked, seen) {
+                Some(next) => next,
+                None => return Ok(reply),
+            },
+            (Request::Room(asked), seen) => match rooms::next_page(asked, seen) {
                 Some(next) => next,
                 None => return Ok(reply),
             },
@@ -215,6 +226,10 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
                 registrations.extend(page);
                 *more = further;
             }
+            (Reply::Invites { invites, more }, Reply::Invites { invites: page, more: further }) => {
+                invites.extend(page);
+                *more = further;
+            }
             (Reply::UploadFiles { files, more }, Reply::UploadFiles { files: page, more: further }) => {
                 files.extend(page);
                 *more = further;
@@ -227,6 +242,7 @@ async fn all_pages(link: &mut Link, request: Request) -> Result<Reply, Failure> 
                 messages.extend(page);
                 *more = further;
             }
+            (Reply::Room(all), Reply::Room(page)) => rooms::add_page(all, page),
             _ => return Ok(reply),
         }
     }
@@ -272,9 +288,23 @@ mod tests {
             "upload list a@b",
             "upload delete f --yes",
             "upload purge a@b --older-than-days 3 -y",
+            "room list",
+            "room show r@conference.b",
+            "room create r@conference.b --owner a@b roomname=R",
+            "room destroy r@conference.b --alternate x@conference.b --reason moved -y",
+            "room config r@conference.b membersonly=1",
+            "room affiliation r@conference.b a@b owner",
+            "room kick r@conference.b nick",
+            "room archive show r@conference.b",
+            "room archive purge r@conference.b --older-than-days 3 -y",
+            "room block list",
+            "room block add a@b --reason spam",
+            "room block remove a@b",
             "announce hello --to b",
             "backup f",
             "invite create --days 3 --uses 2",
+            "invite create b --kind both --inviter a@b --user c --group d --expires 12h",
+            "invite show abc --no-qr",
             "invite list",
             "invite revoke abc",
         ] {

@@ -2,8 +2,8 @@
 
 use super::table::render;
 use crate::admin::protocol::{
-    CertificateRow, ContactRow, InviteRow, OfflineRow, ReloadReport, Reply, SessionRow, Status, SubscriptionState,
-    UserDetails, UserRow,
+    CertificateRow, ContactRow, OfflineRow, ReloadReport, Reply, SessionRow, Status, SubscriptionState, UserDetails,
+    UserRow,
 };
 use crate::storage::backup::BackupReport;
 use std::fmt::Write as _;
@@ -53,8 +53,9 @@ pub(super) fn text(reply: &Reply) -> String {
         Reply::UploadDeleted { file } => line(format!("{file} deleted")),
         Reply::UploadsPurged { files } => line(format!("{} deleted", count(*files, "file"))),
         Reply::UploadUsage { users, .. } => super::uploads::usage(users),
-        Reply::InviteCreated(invite) => invite_text(invite),
-        Reply::Invites(invites) => invites_text(invites),
+        Reply::Room(reply) => super::rooms::text(reply),
+        Reply::InviteCreated(invite) | Reply::Invite(invite) => super::invite::shown(invite),
+        Reply::Invites { invites, .. } => super::invite::listed(invites),
         Reply::InviteRevoked { code } => line(format!("{code} is of no use any more")),
     }
 }
@@ -283,25 +284,6 @@ fn offline_text(accounts: &[OfflineRow]) -> String {
     };
     let rows: Vec<_> = accounts.iter().map(row).collect();
     render(["ACCOUNT", "MESSAGES", "SIZE", "OLDEST"], &rows)
-}
-
-fn invite_text(i: &InviteRow) -> String {
-    sheet(&[
-        ("code", i.code.clone()),
-        ("link", i.uri.clone()),
-        ("domain", i.domain.clone()),
-        ("uses", i.uses_left.to_string()),
-        ("until", i.expires.clone().unwrap_or_else(|| "for ever".to_owned())),
-    ])
-}
-
-fn invites_text(invites: &[InviteRow]) -> String {
-    let row = |i: &InviteRow| {
-        let until = i.expires.clone().unwrap_or_else(|| "for ever".to_owned());
-        [i.code.clone(), i.domain.clone(), i.uses_left.to_string(), until]
-    };
-    let rows: Vec<_> = invites.iter().map(row).collect();
-    render(["CODE", "DOMAIN", "USES", "UNTIL"], &rows)
 }
 
 #[cfg(test)]

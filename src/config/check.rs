@@ -111,17 +111,22 @@ fn listeners(config: &Config, reader: &mut Reader<'_>) {
     let mut seen = Vec::new();
     for (key, addresses) in keys {
         for (at, address) in addresses.iter().enumerate() {
-            if address.port() != 0 && seen.contains(address) {
-                reader.error(key, Some(at), format!("\"{address}\" is listened on twice"));
+            let first = seen.iter().find(|(_, other)| other == address && address.port() != 0);
+            if let Some((other, _)) = first {
+                let why = match (*other, key) {
+                    ("c2s.tls_listen", "http.tls_listen") => ": it takes client streams as well, leave it out of c2s",
+                    _ => "",
+                };
+                reader.error(key, Some(at), format!("\"{address}\" is listened on twice{why}"));
             }
-            seen.push(*address);
+            seen.push((key, *address));
             if key == "c2s.listen" && c2s.allow_plaintext_auth && !config.plaintext_auth_at(*address) {
                 let message = format!("allow_plaintext_auth is refused at {address}, which is not a loopback address");
                 reader.warn(key, Some(at), format!("{message}: clients there must use TLS"));
             }
         }
     }
-    if c2s.listen.is_empty() && c2s.tls_listen.is_empty() {
+    if c2s.listen.is_empty() && c2s.tls_listen.is_empty() && config.http.tls_listen.is_empty() {
         reader.warn("c2s.listen", None, "listen and tls_listen are both empty: no client can connect".into());
     }
     if c2s.allow_plaintext_auth && c2s.listen.iter().any(|address| config.plaintext_auth_at(*address)) {
@@ -161,8 +166,8 @@ fn authentication(config: &Config, reader: &mut Reader<'_>) {
         reader.error("auth.mechanisms_disabled", None, "no mechanism is left: nobody could log in".into());
     }
     let open_to_all = config.registration.mode == RegistrationMode::Open;
-    if open_to_all && config.c2s.listen.iter().chain(&config.c2s.tls_listen).any(|address| !address.ip().is_loopback())
-    {
+    let c2s = config.c2s.listen.iter().chain(&config.c2s.tls_listen);
+    if open_to_all && c2s.chain(&config.http.tls_listen).any(|address| !address.ip().is_loopback()) {
         reader.warn("registration.mode", None, "anybody can make accounts: spammers look for such servers".into());
     }
 }

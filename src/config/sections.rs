@@ -18,10 +18,11 @@ section! {
         /// Default: while every domain is `localhost`, this machine only (127.0.0.1 and ::1); else all addresses
         /// ("0.0.0.0:5222" and "[::]:5222"). An address stands for its own family: "[::]" does not include IPv4.
         restart listen: Vec<SocketAddr> = super::loopback_listeners(5222),
-        /// Addresses for clients that begin with TLS (XEP-0368); [] turns them off. Default: as `listen`, port 5223.
+        /// Addresses for clients that begin with TLS (XEP-0368) and nothing else; [] turns them off. `http.tls_listen` takes
+        /// such clients as well. Default: as `listen`, port 5223.
         restart tls_listen: Vec<SocketAddr> = super::loopback_listeners(5223),
-        /// Load balancers that put the PROXY protocol (version 1 or 2) before each connection. From these addresses it
-        /// is required, from all others it is not understood.
+        /// Load balancers that put the PROXY protocol (version 1 or 2) before each connection to these addresses. From them
+        /// it is required, from all others it is not understood. For `http.tls_listen` that of `[http]` counts.
         live proxy_protocol_from: Vec<IpNet> = Vec::new(),
         /// Where a client that has lost its connection should resume its session (XEP-0198), as "host:port" or
         /// "[2001:db8::1]:5222": this very machine, if several stand behind one name. "": not said, it connects as ever.
@@ -73,11 +74,17 @@ section! {
 section! {
     /// Making accounts from a client (XEP-0077). `magpie user add` works whatever stands here.
     pub struct Registration in "registration" {
-        /// "closed": nobody; "invite": with a code from `magpie invite create`; "open": everybody, within
+        /// "closed": nobody; "invite": who has an invitation, such as `magpie invite create` makes; "open": everybody, within
         /// `limits.registrations_per_address_per_hour_max`.
-        live mode: RegistrationMode = RegistrationMode::Closed,
-        /// Days an invitation is good for.
+        live mode: RegistrationMode = RegistrationMode::Invite,
+        /// Days an invitation is good for that does not say so itself.
         live (1, 3_650) invite_days: u32 = 7,
+        /// Who may, from a client, make invitations with which somebody can make an account (XEP-0401): "nobody"; "admins":
+        /// those in `admins`; "everybody": every account of this server. `magpie invite create` works whatever stands here.
+        live invite_accounts: Inviters = Inviters::Admins,
+        /// Who may make invitations to become the own contact: the subscription to each other is settled with them
+        /// (XEP-0379).
+        live invite_contacts: Inviters = Inviters::Everybody,
     }
 }
 
@@ -117,6 +124,9 @@ section! {
     pub struct Push in "push" {
         /// Let clients register with push services. Turned off, no notifications are sent.
         live enabled: bool = true,
+        /// Take a client that says its user does not look at it (XEP-0352) for one that is away: the system of many a phone
+        /// stops it soon after. Turned off, it is told when its connection is gone.
+        live inactive_is_away: bool = true,
         /// Tell push services who wrote and what. They belong to the makers of the clients, and pass it on to those of
         /// the devices. Without it they learn how much there is and nothing else.
         live include_content: bool = false,
@@ -148,6 +158,39 @@ section! {
     pub struct Pubsub in "pubsub" {
         /// Who may make nodes at the service: "admins": those in `admins`; "everybody": every account of this server.
         live create: NodeCreation = NodeCreation::Admins,
+    }
+}
+
+section! {
+    /// Rooms (XEP-0045): the service at `conference.` and a domain.
+    pub struct Rooms in "rooms" {
+        /// Offer rooms. Turned off, those there are stay where they are.
+        live enabled: bool = true,
+        /// Who may make rooms: "everybody": every account of this server; "admins": those in `admins`; "nobody": only
+        /// `magpie room create`.
+        live create: RoomCreation = RoomCreation::Everybody,
+        /// New rooms stay when the last occupant leaves, unless their owner says otherwise.
+        live default_persistent: bool = false,
+        /// New rooms can be found by everybody.
+        live default_public: bool = true,
+        /// New rooms are for members only.
+        live default_members_only: bool = false,
+        /// New rooms show the addresses of occupants to all, not only to moderators.
+        live default_non_anonymous: bool = false,
+        /// New rooms are moderated: who is not a member needs voice to speak.
+        live default_moderated: bool = false,
+        /// Messages of persistent rooms are archived, unless their owner says otherwise.
+        live default_archive: bool = true,
+        /// Messages that somebody who enters is sent, unless the owner says otherwise.
+        live (0, 500) default_history: u32 = 20,
+        /// Occupants up to whom everybody sees everybody. In a larger room all see moderators, moderators see all, and the
+        /// others are not shown to each other.
+        live (2, 1_000_000) presence_occupants_max: usize = 2_000,
+        /// Days after which an archived message of a room is deleted; 0: never.
+        live (0, 36_500) retention_days: u32 = 0,
+        /// Days for which nobody may make a room with the name of one that was destroyed: clients go on trying to enter, and
+        /// must not find a stranger's. 0: not at all.
+        live (0, 3_650) destroyed_days: u32 = 31,
     }
 }
 
@@ -270,13 +313,40 @@ impl Value for NodeCreation {
     }
 }
 
+/// Who may make rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RoomCreation {
+    /// Every account.
+    #[default]
+    Everybody,
+    /// The administrators.
+    Admins,
+    /// Nobody by means of a client.
+    Nobody,
+}
+
+impl Choice for RoomCreation {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("everybody", Self::Everybody), ("admins", Self::Admins), ("nobody", Self::Nobody)];
+}
+
+impl Value for RoomCreation {
+    fn read(at: &Spanned<DeValue<'_>>, reading: &mut Reading<'_>) -> Option<Self> {
+        read_choice(at, reading)
+    }
+
+    fn show(&self) -> Toml {
+        show_choice(*self)
+    }
+}
+
 /// Who may make an account from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum RegistrationMode {
     /// Nobody.
-    #[default]
     Closed,
     /// Who has an invitation.
+    #[default]
     Invite,
     /// Everybody.
     Open,
@@ -288,6 +358,32 @@ impl Choice for RegistrationMode {
 }
 
 impl Value for RegistrationMode {
+    fn read(at: &Spanned<DeValue<'_>>, reading: &mut Reading<'_>) -> Option<Self> {
+        read_choice(at, reading)
+    }
+
+    fn show(&self) -> Toml {
+        show_choice(*self)
+    }
+}
+
+/// Who may make invitations from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inviters {
+    /// Nobody: only the operator makes them.
+    Nobody,
+    /// The administrators.
+    Admins,
+    /// Every account.
+    Everybody,
+}
+
+impl Choice for Inviters {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("nobody", Self::Nobody), ("admins", Self::Admins), ("everybody", Self::Everybody)];
+}
+
+impl Value for Inviters {
     fn read(at: &Spanned<DeValue<'_>>, reading: &mut Reading<'_>) -> Option<Self> {
         read_choice(at, reading)
     }

@@ -128,12 +128,19 @@ fn own_checks_name_the_setting() {
         ("domain = \"a\"\ndomains = [\"b\"]", "`domain` and `domains` mean the same"),
         ("admins = [\"romeo\"]", "\"romeo\" is not an address such as"),
         ("[c2s]\nlisten = [\"[::]:1\"]\ntls_listen = [\"[::]:1\"]", "\"[::]:1\" is listened on twice"),
+        (
+            "[c2s]\ntls_listen = [\"[::]:1\"]\n[http]\ntls_listen = [\"[::]:1\"]",
+            "\"[::]:1\" is listened on twice: it takes client streams as well, leave it out of c2s",
+        ),
         ("[auth]\nanonymous_domains = [\"guest.example\"]", "\"guest.example\" is not among the domains served here"),
         ("[auth]\nmechanisms_disabled = [\"LOGIN\"]", "\"LOGIN\" is not a mechanism of this server"),
         (
             "[external]\nservices = [{ type = \"stun\", host = \"a\" }, { type = \"stun\", host = \"A\", port = 3478 }]",
             "\"stun:A:3478?transport=udp\" stands here twice",
         ),
+        ("[http]\nwebsocket_see_other_uri = \"other.example\"", "expected a URL such as \"wss://example.org"),
+        ("[http]\nwebsocket_origins = [\"https://a.example/\"]", "expected an origin such as"),
+        ("[http]\nwebsocket_origins = [\"a.example\"]", "expected an origin such as"),
         ("[contact]\nabuse = [\"abuse@example.org\"]", "expected a URI such as"),
         (
             "[limits]\noutbox_bytes_max = 1000",
@@ -368,7 +375,7 @@ fn a_reload_tells_what_is_live() {
             "domains: [\"localhost\"] -> [\"example.org\"] (needs a restart)",
             "c2s.listen: [\"127.0.0.1:5222\", \"[::1]:5222\"] -> [\"0.0.0.0:5222\", \"[::]:5222\"] (needs a restart)",
             "c2s.tls_listen: [\"127.0.0.1:5223\", \"[::1]:5223\"] -> [\"0.0.0.0:5223\", \"[::]:5223\"] (needs a restart)",
-            "registration.mode: \"closed\" -> \"open\"",
+            "registration.mode: \"invite\" -> \"open\"",
             "http.tls_listen: [\"127.0.0.1:5443\", \"[::1]:5443\"] -> [\"0.0.0.0:5443\", \"[::]:5443\"] (needs a restart)",
             "limits.roster_items_max: 10 -> 20",
         ]

@@ -2,11 +2,14 @@
 //!
 //! A copy is made once, shared, and addressed to each of them. Copies of what was received are on a par with the message
 //! itself: who sent it is acknowledged when all are written, and it goes another way only if none was. A copy of what is
-//! in the store, or for a client without a connection, is an extra that goes with its session.
+//! in the store, or of what its user sends, is an extra that goes with its session. For a client without a connection copies
+//! are noted with what it was sent before.
 
-use crate::account::resource::{Bound, Resource};
+use super::message::{is_fleeting, ordered};
+use crate::account::resource::{Bound, Resource, Taker};
 use crate::account::{Account, AccountState, Parcel};
 use crate::clock;
+use crate::hold::{Cause, Hold};
 use crate::outbox::{Copies, Item};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -87,7 +90,8 @@ pub struct Due {
     account: BareJid,
     stanza: Arc<Stanza>,
     extra: Option<Arc<str>>,
-    to: SmallVec<[(Arc<Resource>, bool); 4]>,
+    to: SmallVec<[Taker; 4]>,
+    cause: Option<Cause>,
 }
 
 /// §7: copies of what an account is about to get, for each resource that wants them and does not get the message itself.
@@ -95,12 +99,13 @@ pub fn due(account: &Account, state: &AccountState, parcel: &Parcel, gets: impl 
     let stanza = &parcel.stanza;
     let is_sender = |b: &Bound| stanza.from().is_some_and(|from| from == b.resource.jid.as_jid());
     let wanted = |b: &&Bound| b.carbons && !gets(b) && !is_sender(b);
-    let mut to = state.resources.iter().filter(wanted).map(|b| (b.resource.clone(), b.is_detached())).peekable();
+    let mut to = state.resources.iter().filter(wanted).map(Taker::of).peekable();
     to.peek()?;
     if parcel.uncopied || !is_eligible(stanza, Way::Received) || is_error_to_account(stanza) {
         return None;
     }
-    Some(Due { account: account.jid.clone(), stanza: stanza.clone(), extra: parcel.extra.clone(), to: to.collect() })
+    let (account, stanza, extra) = (account.jid.clone(), stanza.clone(), parcel.extra.clone());
+    Some(Due { account, stanza, extra, to: to.collect(), cause: cause(parcel) })
 }
 
 /// §10.3: what comes back to the bare JID may be the error of a copy.
@@ -121,7 +126,7 @@ impl Due {
     /// Sends them. Those that are to know of each other and of the original are given `copies`.
     pub fn send(self, copies: Option<&Arc<Copies>>) {
         let extra = self.extra.as_deref().unwrap_or_default();
-        push(&self.account, Way::Received, &self.stanza, extra, self.to, copies);
+        push(&self.account, Way::Received, (&self.stanza, self.cause), extra, self.to, copies);
     }
 }
 
@@ -130,7 +135,7 @@ impl Due {
 pub fn copy_sent(account: &Account, state: &AccountState, sender: &Resource, parcel: &Parcel) {
     let stanza = &parcel.stanza;
     let wanted = |b: &&Bound| b.carbons && !std::ptr::eq(&*b.resource, sender);
-    let mut to = state.resources.iter().filter(wanted).map(|b| (b.resource.clone(), b.is_detached())).peekable();
+    let mut to = state.resources.iter().filter(wanted).map(Taker::of).peekable();
     let own = || stanza.to().is_none_or(|to| to.bare_str() == account.jid.as_str());
     if to.peek().is_none() || own() || !is_eligible(stanza, Way::Sent) {
         return;
@@ -139,31 +144,42 @@ pub fn copy_sent(account: &Account, state: &AccountState, sender: &Resource, par
     if let Some(id) = parcel.archived_as {
         stanza_id::write(&mut extra, account.jid.as_str(), id);
     }
-    push(&account.jid, Way::Sent, stanza, &extra, to, None);
+    push(&account.jid, Way::Sent, (stanza, cause(parcel)), &extra, to, None);
+}
+
+fn cause(parcel: &Parcel) -> Option<Cause> {
+    parcel.hold.as_ref().and_then(Hold::cause)
 }
 
 fn push(
     account: &BareJid,
     way: Way,
-    stanza: &Stanza,
+    (stanza, cause): (&Stanza, Option<Cause>),
     extra: &str,
-    to: impl IntoIterator<Item = (Arc<Resource>, bool)>,
+    to: impl IntoIterator<Item = Taker>,
     copies: Option<&Arc<Copies>>,
 ) {
     let carbon = Arc::new(Stanza::forwarding(stanza, account.as_jid(), (way.name(), ns::CARBONS), extra));
-    for (resource, detached) in to {
-        let mut item = match copies.filter(|_| !detached) {
+    let lasts = ordered(stanza.message_type()) && !is_fleeting(stanza);
+    for taker in to {
+        let mut item = match copies.filter(|_| lasts || !taker.detached) {
             Some(copies) => Item::copy(carbon.clone(), copies.clone()),
             None => Item::plain(carbon.clone()),
         };
-        item.to = Some(resource.jid.as_jid().clone());
-        if detached {
-            // It may be a while until the client sees it.
-            let mut stamp = String::with_capacity(128);
-            delay::write(&mut stamp, Some(account.as_str()), clock::now_micros());
-            item.extra = Some(stamp.into());
+        item.to = Some(taker.resource.jid.as_jid().clone());
+        if !taker.detached {
+            let _ = taker.resource.outbox.push(item);
+            continue;
         }
-        let _ = resource.outbox.push(item);
+        // It may be a while until the client sees it.
+        let mut stamp = String::with_capacity(128);
+        delay::write(&mut stamp, Some(account.as_str()), clock::now_micros());
+        item.extra = Some(stamp.into());
+        if !lasts {
+            let _ = taker.resource.outbox.push(item);
+        } else if !cause.is_some_and(|cause| copies.is_none() && taker.had_copy(stanza, cause)) {
+            taker.misses(item);
+        }
     }
 }
 

@@ -280,7 +280,7 @@ fn takes_stored(state: &AccountState, bound: &Bound) -> bool {
 }
 
 /// Messages whose order matters and which may be in the store.
-fn ordered(kind: MessageType) -> bool {
+pub(super) fn ordered(kind: MessageType) -> bool {
     matches!(kind, MessageType::Chat | MessageType::Normal)
 }
 
@@ -299,7 +299,7 @@ fn goes_behind(state: &AccountState, parcel: &Parcel, verdict: Verdict, target: 
 }
 
 /// Worth something now or never: a hint says so, or it is but a chat state.
-fn is_fleeting(stanza: &Stanza) -> bool {
+pub(super) fn is_fleeting(stanza: &Stanza) -> bool {
     let facts = stanza.facts();
     facts.contains(Facts::NO_STORE)
         || facts.contains(Facts::CHAT_STATE) && !facts.intersects(Facts::BODY | Facts::ENCRYPTED | Facts::OTHER)

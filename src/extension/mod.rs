@@ -1,12 +1,14 @@
 //! How an extension says what it is and what it does: one `declare`, from which the IQ table, the stages and service
 //! discovery follow. Registration is data; at run time it is one look-up and a few calls.
 
+pub mod commands;
 pub mod registry;
 
 use crate::account::resource::Client;
 use crate::account::{Account, Parcel};
 use crate::core::Core;
 use crate::pubsub::{NodeEvent, Owner};
+use crate::rooms::Joined;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -55,6 +57,8 @@ pub enum Addressee {
     OtherAccount,
     /// A service of a served domain, by its prefix ([`Declare::service`]).
     Service(&'static str),
+    /// Something at such a service: an address with a localpart and without a resource.
+    Within(&'static str),
 }
 
 /// An IQ request to be answered by us.
@@ -169,6 +173,17 @@ pub type NodeHook = Box<dyn Fn(&Arc<Core>, &NodeEvent<'_>) + Send + Sync>;
 
 /// A message to a service itself. `true`: it is taken care of.
 pub type ServiceHook = Box<dyn Fn(&Arc<Core>, &Parcel) -> bool + Send + Sync>;
+
+/// Messages to what is at a service, and IQ stanzas with a resource there: requests, and answers to what was passed on.
+pub type WithinHook = Box<dyn Fn(&Arc<Core>, Parcel) + Send + Sync>;
+
+/// Presence of a client for a service or for something there, available or not; `from` is stamped.
+/// The client is not read further until the future is done, if there is one.
+pub type ServicePresenceHook = Box<dyn Fn(&Arc<Core>, &Client, Stanza) -> Option<BoxFuture<()>> + Send + Sync>;
+
+/// Stage Left: a session has become unavailable to all, or is over. It comes with the rooms it was in, if it was in any,
+/// and its farewell.
+pub type LeftHook = Box<dyn Fn(&Arc<Core>, &Client, &Joined, &Arc<Stanza>) + Send + Sync>;
 
 /// What is asked in service discovery (XEP-0030).
 pub struct DiscoAsk {

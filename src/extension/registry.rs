@@ -1,8 +1,10 @@
 //! All declarations, frozen at start.
 
+use super::commands::Command;
 use super::{
-    About, Addressee, Arrival, ArrivedHook, BroadcastHook, DiscoHook, Extension, InlineHook, IqHandler, NodeHook,
-    ReceiveHook, ResourceHook, SentHook, ServiceHook, SubmitHook, UndeliveredHook,
+    About, Addressee, Arrival, ArrivedHook, BroadcastHook, DiscoHook, Extension, InlineHook, IqHandler, LeftHook,
+    NodeHook, ReceiveHook, ResourceHook, SentHook, ServiceHook, ServicePresenceHook, SubmitHook, UndeliveredHook,
+    WithinHook,
 };
 use super::{PresenceHook, ShownHook};
 use crate::account::resource::Client;
@@ -10,6 +12,7 @@ use crate::account::{Account, AccountState};
 use crate::config::Config;
 use crate::core::Core;
 use crate::pubsub::NodeEvent;
+use crate::rooms::Joined;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use xep_support::formats::form::DataForm;
@@ -71,9 +74,13 @@ pub struct Registry {
     guarded: HashMap<&'static str, &'static str>,
     services: BTreeMap<&'static str, ServiceInfo>,
     service_messages: HashMap<&'static str, ServiceHook>,
+    within: HashMap<&'static str, WithinHook>,
+    service_presence: HashMap<&'static str, ServicePresenceHook>,
+    left: Vec<LeftHook>,
     node_events: Vec<NodeHook>,
     disco: Vec<DiscoHook>,
     inline: BTreeMap<&'static str, InlineHook>,
+    commands: HashMap<Addressee, Vec<Command>>,
 }
 
 struct IqEntry {
@@ -153,9 +160,29 @@ impl Registry {
         self.service_messages.get(prefix)
     }
 
+    /// Who takes what is for something at a service.
+    pub fn within(&self, prefix: &str) -> Option<&WithinHook> {
+        self.within.get(prefix)
+    }
+
+    /// Who takes presence for a service.
+    pub fn service_presence(&self, prefix: &str) -> Option<&ServicePresenceHook> {
+        self.service_presence.get(prefix)
+    }
+
+    /// Stage Left.
+    pub fn run_left(&self, core: &Arc<Core>, client: &Client, rooms: &Joined, farewell: &Arc<Stanza>) {
+        self.left.iter().for_each(|hook| hook(core, client, rooms, farewell));
+    }
+
     /// Tells who wants to know what happens at nodes.
     pub fn run_node_event(&self, core: &Arc<Core>, event: &NodeEvent<'_>) {
         self.node_events.iter().for_each(|hook| hook(core, event));
+    }
+
+    /// The commands of the server, of accounts or of a service (XEP-0050), in the order in which they were declared.
+    pub fn commands(&self, addressee: Addressee) -> &[Command] {
+        self.commands.get(&addressee).map_or(&[], Vec::as_slice)
     }
 
     /// Who adds to service discovery of accounts and services.
@@ -305,9 +332,34 @@ impl Declare<'_> {
         self
     }
 
+    /// Takes messages for what is at this service, and IQ stanzas with a resource there.
+    pub fn within(&mut self, prefix: &'static str, hook: WithinHook) -> &mut Self {
+        self.registry.within.insert(prefix, hook);
+        self
+    }
+
+    /// Takes presence for this service and what is there.
+    pub fn service_presence(&mut self, prefix: &'static str, hook: ServicePresenceHook) -> &mut Self {
+        self.registry.service_presence.insert(prefix, hook);
+        self
+    }
+
+    /// Takes part in stage Left.
+    pub fn left(&mut self, hook: LeftHook) -> &mut Self {
+        self.registry.left.push(hook);
+        self
+    }
+
     /// Wants to know what happens at nodes (XEP-0060).
     pub fn node_events(&mut self, hook: NodeHook) -> &mut Self {
         self.registry.node_events.push(hook);
+        self
+    }
+
+    /// A command (XEP-0050). For the server nothing else is needed; whoever else has some answers for them with
+    /// `xep::commands::serve`.
+    pub fn command(&mut self, addressee: Addressee, command: Command) -> &mut Self {
+        self.registry.commands.entry(addressee).or_default().push(command);
         self
     }
 

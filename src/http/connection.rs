@@ -1,79 +1,232 @@
-//! One connection of the HTTP server, from accept to its end: who it is, TLS, requests, and the patience we have with it.
+//! One connection of the HTTP server: requests, and the patience we have with it. How it comes in: `entrance.rs`.
 
-use super::watched::{Patience, Verdict, Watched};
-use super::{Door, Web, routes};
-use crate::attempts::{Allowance, Purpose, address_key};
-use crate::clock;
+use super::entrance::{Entered, enter};
+use super::held::{self, Held};
+use super::reply::Reply;
+use super::watched::{Patience, Verdict, Watch, Watched};
+use super::websocket::Upgrade;
+use super::{Door, Web, routes, websocket};
+use crate::c2s;
 use crate::config::Http;
-use crate::core::Core;
-use crate::net::budget::Slot;
-use crate::net::proxy_protocol::{self, Header};
-use crate::net::transport::Transport;
-use hyper::service::service_fn;
+use crate::extension::BoxFuture;
+use crate::net::transport::TlsInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::Service;
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio_util::task::TaskTracker;
 
 /// Where a request came in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Origin {
     /// The other end of the connection.
     pub peer: IpAddr,
     /// The listener.
     pub door: Door,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Our TLS.
+    pub tls: Option<Arc<TlsInfo>>,
 }
 
 /// What HTTP/2 may have on its way for one request, and for a connection.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
 
-/// Serves one connection to its end.
-pub async fn serve(web: Arc<Web>, door: Door, mut stream: TcpStream, socket_peer: SocketAddr) {
-    let Some((peer, slot)) = Box::pin(admit(&web, &mut stream, socket_peer, door)).await else { return };
-    let (builder, patience) = {
-        let http = &web.core.config().http;
-        (builder(http), patience(http))
+/// Serves one connection to its end. A client's stream is not one of ours: it gets a task of its own, as small as if it had
+/// come in through a port for clients.
+pub async fn serve(
+    web: Arc<Web>,
+    (door, address): (Door, SocketAddr),
+    stream: TcpStream,
+    socket_peer: SocketAddr,
+    tasks: TaskTracker,
+) {
+    let (io, origin, slot) = match Box::pin(enter(&web, door, stream, socket_peer)).await {
+        Some(Entered::Http { io, tls, peer, slot }) => {
+            (io, Origin { peer, door, address, tls: tls.map(Arc::new) }, slot)
+        }
+        Some(Entered::Client(arrived)) => {
+            let door = c2s::Door { address, direct_tls: true, plaintext_auth: false };
+            tasks.spawn(c2s::serve_arrived(web.clients(), door, arrived));
+            return;
+        }
+        None => return,
     };
-    let Some(transport) = Box::pin(transport(&web, door, stream, patience.head)).await else { return };
-    let io = Watched::new(transport, web.core.clone(), slot);
-    let (watch, origin) = (io.watch().clone(), Origin { peer, door });
+    let io = Watched::new(io, web.core.clone(), slot);
+    if let Some(upgrade) = converse(&web, origin, io).await
+        && let Some((link, slot)) = websocket::take_over(&web, upgrade).await
+    {
+        tasks.spawn(c2s::serve_link(web.clients(), link, slot));
+    }
+}
+
+/// Answers the requests of a connection.
+struct Pages {
+    web: Arc<Web>,
+    origin: Origin,
+    watch: Arc<Watch>,
+}
+
+impl Service<Request<Incoming>> for Pages {
+    type Response = Reply;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Reply, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let watch = self.watch.clone();
+        if let Some(reply) = watch.take_answer() {
+            watch.request(false);
+            return Box::pin(async move { Ok(reply) });
+        }
+        // Who wants the connection closed, or does not know that it stays open, gets his answer the usual way.
+        let may_rest = request.version() == Version::HTTP_11 && held::stays_open(request.headers());
+        let answer = routes::answer(self.web.clone(), self.origin.clone(), watch.clone(), request);
+        // Boxed: the connection keeps room for this future as long as it lives.
+        Box::pin(async move {
+            let mut reply = Box::pin(answer).await?;
+            if let Some(held) = Held::take(&mut reply) {
+                if may_rest {
+                    watch.rest(reply, held);
+                    return std::future::pending().await;
+                }
+                held.fill(&mut reply).await;
+            }
+            Ok(reply)
+        })
+    }
+}
+
+/// How it goes on with a connection.
+enum Next {
+    /// It is over.
+    Over(Option<Upgrade>),
+    /// A request is held, and nothing else goes on.
+    Rest(Box<held::Resting>),
+}
+
+/// HTTP, until the connection ends or becomes something else.
+async fn converse(web: &Arc<Web>, origin: Origin, mut io: Watched) -> Option<Upgrade> {
+    let patience = patience(&web.core.config().http);
     let mut stopping = web.stopping.clone();
-    let of_service = watch.clone();
-    // Boxed: the connection keeps room for this future as long as it lives.
-    let service = service_fn(move |request| Box::pin(routes::answer(web.clone(), origin, of_service.clone(), request)));
-    let mut connection = Box::pin(builder.serve_connection_with_upgrades(TokioIo::new(io), service).into_owned());
-    let mut is_closing = false;
+    let is_http2 = tokio::select! {
+        begun = tokio::time::timeout(patience.head, io.begins_http2()) => begun.ok()?.ok()?,
+        _ = stopping.wait_for(|s| *s) => return None,
+    };
     loop {
-        let look_again = match watch.judge(patience) {
-            Verdict::Fine(time) => time,
-            // What is not over now will not be.
-            Verdict::Idle if is_closing => return,
-            Verdict::Idle => {
-                is_closing = true;
-                connection.as_mut().graceful_shutdown();
-                GOODBYE
-            }
-            Verdict::Stuck => {
-                tracing::debug!(%peer, "HTTP connection given up: the other side does nothing");
-                return;
-            }
+        // Boxed, so that nothing of it is left while a request is held.
+        let next = match is_http2 {
+            true => Box::pin(speak_http2(web, origin.clone(), io, patience)).await,
+            false => Box::pin(speak_http1(web, origin.clone(), io, patience)).await,
         };
+        match next {
+            Next::Over(upgrade) => return upgrade,
+            Next::Rest(resting) => io = resting.until_answered().await?,
+        }
+    }
+}
+
+async fn speak_http1(web: &Arc<Web>, origin: Origin, io: Watched, patience: Patience) -> Next {
+    let (watch, peer) = (io.watch().clone(), origin.peer);
+    let bytes_max = web.core.config().http.header_bytes_max;
+    let pages = Pages { web: web.clone(), origin, watch: watch.clone() };
+    let mut builder = http1::Builder::new();
+    // The library's own time limits are off: they cannot tell a slow head from a connection that waits for its next request.
+    builder.header_read_timeout(None).max_buf_size(bytes_max);
+    let mut connection = builder.serve_connection(TokioIo::new(io), pages).with_upgrades();
+    let mut is_closing = false;
+    let mut stopping = web.stopping.clone();
+    loop {
+        let goodbye = || Pin::new(&mut connection).graceful_shutdown();
+        let Some(look_again) = look(&watch, patience, &mut is_closing, peer, goodbye) else { return Next::Over(None) };
+        let mut rest = None;
+        let ended = poll_fn(|cx| {
+            if let Poll::Ready(ended) = Pin::new(&mut connection).poll(cx) {
+                return Poll::Ready(Some(ended));
+            }
+            rest = watch.take_rest();
+            if rest.is_some() { Poll::Ready(None) } else { Poll::Pending }
+        });
+        tokio::select! {
+            biased;
+            ended = ended => match (ended, rest) {
+                (Some(Err(error)), _) => {
+                    tracing::debug!(%peer, %error, "HTTP connection ended");
+                    return Next::Over(None);
+                }
+                (Some(Ok(())), _) => return Next::Over(watch.take_upgrade()),
+                (None, Some((reply, held))) => {
+                    // Nothing of an answer is left in there: the last one was taken by the socket (`Watch::take_rest`).
+                    let Some(parts) = connection.into_parts() else { return Next::Over(None) };
+                    let io = parts.io.into_inner();
+                    return Next::Rest(Box::new(held::Resting::new(io, &parts.read_buf, reply, held)));
+                }
+                (None, None) => {}
+            },
+            () = tokio::time::sleep(look_again) => {}
+            _ = stopping.wait_for(|s| *s), if !is_closing => {
+                is_closing = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    }
+}
+
+async fn speak_http2(web: &Arc<Web>, origin: Origin, io: Watched, patience: Patience) -> Next {
+    let (watch, peer) = (io.watch().clone(), origin.peer);
+    let builder = http2_builder(&web.core.config().http);
+    let pages = Pages { web: web.clone(), origin, watch: watch.clone() };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), pages));
+    let mut is_closing = false;
+    let mut stopping = web.stopping.clone();
+    loop {
+        let goodbye = || connection.as_mut().graceful_shutdown();
+        let Some(look_again) = look(&watch, patience, &mut is_closing, peer, goodbye) else { return Next::Over(None) };
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(%peer, %error, "HTTP connection ended");
                 }
-                return;
+                return Next::Over(None);
             }
             () = tokio::time::sleep(look_again) => {}
             _ = stopping.wait_for(|s| *s), if !is_closing => {
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }
+        }
+    }
+}
+
+/// How does a connection do, and when is it to be looked at again? `None`: it is given up.
+fn look(
+    watch: &Watch,
+    patience: Patience,
+    is_closing: &mut bool,
+    peer: IpAddr,
+    goodbye: impl FnOnce(),
+) -> Option<Duration> {
+    match watch.judge(patience) {
+        Verdict::Fine(time) => Some(time),
+        // What is not over now will not be.
+        Verdict::Idle if *is_closing => None,
+        Verdict::Idle => {
+            *is_closing = true;
+            goodbye();
+            Some(GOODBYE)
+        }
+        Verdict::Stuck => {
+            tracing::debug!(%peer, "HTTP connection given up: the other side does nothing");
+            None
         }
     }
 }
@@ -85,84 +238,15 @@ fn patience(http: &Http) -> Patience {
     Patience { head: http.header_seconds_max, idle: http.idle_seconds_max, stall: http.stall_seconds_max }
 }
 
-/// HTTP/1.1 and HTTP/2, told apart by ALPN or by how the connection begins. The library's own time limits are off: they
-/// cannot tell a slow head from a connection that waits for its next request.
-fn builder(http: &Http) -> Builder<TokioExecutor> {
+fn http2_builder(http: &Http) -> http2::Builder<TokioExecutor> {
     let header_bytes = u32::try_from(http.header_bytes_max).unwrap_or(u32::MAX);
     let streams = u32::try_from(http.streams_per_connection_max).unwrap_or(u32::MAX);
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().header_read_timeout(None).max_buf_size(http.header_bytes_max);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
-        .http2()
         .max_header_list_size(header_bytes)
         .max_concurrent_streams(streams)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(STREAM_WINDOW_BYTES as usize);
     builder
-}
-
-/// Who is it, and may it connect? A load balancer that is trusted says first whom it stands for.
-async fn admit(web: &Web, stream: &mut TcpStream, socket_peer: SocketAddr, door: Door) -> Option<(IpAddr, Slot)> {
-    let core = &web.core;
-    let (trusted, time_limit) = {
-        let http = &core.config().http;
-        (proxy_protocol::is_trusted(&http.proxy_protocol_from, socket_peer.ip()), http.header_seconds_max)
-    };
-    let mut peer = socket_peer.ip();
-    if trusted && door != Door::Metrics {
-        match tokio::time::timeout(time_limit, proxy_protocol::read(stream)).await {
-            Ok(Ok(Header::Proxied { source, .. })) => peer = source.ip(),
-            Ok(Ok(Header::Local)) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(proxy = %socket_peer, %error, "no usable PROXY header from a trusted proxy");
-                return None;
-            }
-            Err(_) => return None,
-        }
-    }
-    if !too_often(core, peer)
-        && let Ok(slot) = web.budget.acquire(peer)
-    {
-        return Some((peer, slot));
-    }
-    core.counters.connections_refused.fetch_add(1, Relaxed);
-    tracing::debug!(%peer, "too many HTTP connections");
-    if door != Door::Tls {
-        // A word of explanation, if the socket takes it at once; nothing is waited for.
-        let _ = stream.try_write(REFUSAL);
-    }
-    None
-}
-
-const REFUSAL: &[u8] =
-    b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 60\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-
-/// Does this address connect too often? Clients of all kinds are counted together. A proxy that asks for others is not.
-fn too_often(core: &Core, peer: IpAddr) -> bool {
-    let config = core.config();
-    if config.limits.is_exempt(peer) || config.http.trusted_proxies.iter().any(|network| network.contains(peer)) {
-        return false;
-    }
-    let allowance = Allowance {
-        attempts_max: config.limits.connections_per_address_per_minute_max,
-        window_ms: 60_000,
-        tracked_max: config.limits.addresses_tracked_max,
-    };
-    !core.attempts.take(Purpose::Connect, &address_key(peer), allowance, clock::monotonic_ms())
-}
-
-async fn transport(web: &Web, door: Door, stream: TcpStream, time_limit: Duration) -> Option<Transport> {
-    if door != Door::Tls {
-        return Some(Transport::tcp(stream));
-    }
-    match tokio::time::timeout(time_limit, Transport::accept_https(stream, &web.certs)).await {
-        Ok(Ok((io, _))) => Some(io),
-        Ok(Err(error)) => {
-            web.core.counters.tls_failed.fetch_add(1, Relaxed);
-            tracing::debug!(%error, "TLS handshake failed");
-            None
-        }
-        Err(_) => None,
-    }
 }

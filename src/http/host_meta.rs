@@ -33,15 +33,17 @@ pub fn jrd(call: Call) -> BoxFuture<Reply> {
         let mut links: Vec<Value> =
             links(&call).into_iter().map(|(rel, href)| json!({ "rel": rel, "href": href })).collect();
         let mut document = json!({});
-        if let Some((port, addresses)) = call.web.core.site.direct_tls(&call.web.core.config().http) {
-            let domain = domain(&call);
+        let ports = call.web.core.site.direct_tls(&call.web.core.config().http);
+        let domain = domain(&call);
+        let sni = ascii_domain(&domain).unwrap_or(domain);
+        for (at, (port, addresses)) in ports.into_iter().enumerate() {
             links.push(json!({
                 "rel": "urn:xmpp:alt-connections:tls",
                 "port": port,
                 "ips": addresses,
-                "priority": 10,
+                "priority": 10 * (at + 1),
                 "weight": 50,
-                "sni": ascii_domain(&domain).unwrap_or(domain),
+                "sni": sni,
             }));
             document["xmpp"] = json!({ "ttl": TTL_SECONDS });
         }
@@ -56,18 +58,18 @@ fn cached(mut reply: Reply) -> Reply {
 }
 
 /// The domain that was asked: a served one, or the first if the server has another name on the web.
-fn domain(call: &Call) -> String {
+pub(super) fn domain(call: &Call) -> String {
     let hosts = &call.web.core.hosts;
     let asked = call.host().and_then(|host| hosts.iter().find(|served| is_same(served.jid.domain(), host)));
     asked.unwrap_or_else(|| hosts.first()).jid.to_string()
 }
 
-fn is_same(served: &str, host: &str) -> bool {
+pub(super) fn is_same(served: &str, host: &str) -> bool {
     served.eq_ignore_ascii_case(host) || ascii_domain(served).is_some_and(|ascii| ascii.eq_ignore_ascii_case(host))
 }
 
 /// Relations and URLs; only encrypted ones may be told (XEP-0156 §2.2).
-fn links(call: &Call) -> Vec<(&'static str, String)> {
+pub(super) fn links(call: &Call) -> Vec<(&'static str, String)> {
     let core = &call.web.core;
     let Some(base) = core.site.base_url(&core.config().http, &domain(call)) else { return Vec::new() };
     let Some(rest) = base.strip_prefix("https://") else { return Vec::new() };

@@ -4,6 +4,7 @@
 mod clients;
 mod page;
 mod process;
+mod rooms;
 mod stored;
 mod web;
 
@@ -23,6 +24,7 @@ pub fn serve(call: Call) -> BoxFuture<Reply> {
         process::write(&mut page, &call.web);
         clients::write(&mut page, &call.web);
         web::write(&mut page, &call.web.core);
+        rooms::write(&mut page, &call.web.core);
         // Last: it asks the database.
         stored::write(&mut page, &call.web.core).await;
         reply::text(StatusCode::OK, FORMAT, page.finish())

@@ -48,6 +48,32 @@ impl Body {
         in_flight.turn(true);
         Self { held: Some((in_flight, forwarded)), ..self }
     }
+
+    /// It is not there yet: the peer cannot take anything of it.
+    pub fn rests(&self) {
+        if let Some((in_flight, _)) = &self.held {
+            in_flight.turn(false);
+        }
+    }
+
+    /// Here it is.
+    pub fn fill(&mut self, bytes: impl Into<Bytes>) {
+        let filled = Self::full(bytes);
+        self.kind = filled.kind;
+        if let Some((in_flight, _)) = &self.held {
+            in_flight.turn(true);
+        }
+    }
+}
+
+/// Handed out at a time: what encrypts, or speaks HTTP/2, copies what it is given.
+const PIECE_BYTES: usize = 32 * 1024;
+
+fn piece(left: &mut Option<Bytes>) -> Option<Bytes> {
+    match left {
+        Some(bytes) if bytes.len() > PIECE_BYTES => Some(bytes.split_to(PIECE_BYTES)),
+        _ => left.take(),
+    }
 }
 
 impl HttpBody for Body {
@@ -57,7 +83,7 @@ impl HttpBody for Body {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = self.get_mut();
         let polled = match &mut this.kind {
-            Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Full(bytes) => Poll::Ready(piece(bytes).map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Stream(stream) => stream.as_mut().poll_frame(cx),
         };
         if let Some((in_flight, _)) = &this.held {

@@ -5,7 +5,8 @@ use super::connection::Origin;
 use super::forwarded::{self, Client};
 use super::reply::{self, Reply};
 use super::watched::{Forwarded, InFlight, Watch};
-use super::{Door, Web, health, host_meta, metrics, pages, upload};
+use super::{Door, Web, bosh, chat, health, host_meta, invite, metrics, pages, upload, websocket};
+use crate::c2s::negotiate::Way;
 use crate::extension::BoxFuture;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
@@ -13,22 +14,32 @@ use hyper::{Method, Request, StatusCode, Version};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use xep_support::ns;
 
 /// Everything there is.
 pub fn table() -> Vec<Route> {
     vec![
         Route::at("/", pages::front),
+        Route::at(chat::PATH, chat::page),
+        Route::below(chat::FILES, chat::file),
         Route::at("/.well-known/host-meta", host_meta::xrd).cors(&Cors::READ),
         Route::at("/.well-known/host-meta.json", host_meta::jrd).cors(&Cors::READ),
+        Route::below(invite::PATH, invite::serve).methods(&["GET", "HEAD", "POST"]),
         Route::below(upload::PATH, upload::serve).methods(&["GET", "HEAD", "PUT"]).cors(&upload::CORS),
+        Route::at(websocket::PATH, websocket::serve)
+            .methods(&["GET"])
+            .alternative(ns::ALT_CONNECTIONS_WEBSOCKET, "wss"),
+        Route::at(bosh::PATH, bosh::serve)
+            .methods(&["POST"])
+            .cors(&bosh::CORS)
+            .alternative(ns::ALT_CONNECTIONS_BOSH, "https"),
         Route::at("/healthz", health::alive).for_operators(),
         Route::at("/readyz", health::ready).for_operators(),
         Route::at("/metrics", metrics::serve).for_operators(),
     ]
 }
 
-/// A request, and everything an answer may need. The body is still to be read; a connection that changes its protocol is
-/// had from `hyper::upgrade::on(&mut request)`.
+/// A request, and everything an answer may need. The body is still to be read.
 pub struct Call {
     /// The server.
     pub web: Arc<Web>,
@@ -40,6 +51,10 @@ pub struct Call {
     pub is_secure: bool,
     /// What the path has behind that of the route.
     pub rest: String,
+    /// Where it came in.
+    pub origin: Origin,
+    /// Its connection.
+    pub watch: Arc<Watch>,
 }
 
 impl Call {
@@ -49,10 +64,21 @@ impl Call {
         let header = || self.request.headers().get(header::HOST)?.to_str().ok().map(without_port);
         uri.or_else(header)
     }
+
+    /// What protects the connection, up to the client.
+    pub fn way(&self) -> Way {
+        // The TLS of a proxy is not the client's: there is nothing that a login could be bound to.
+        let is_direct = !self.client.is_forwarded && !self.client.is_hidden && self.client.https.is_none();
+        Way {
+            tls: self.origin.tls.as_deref().filter(|_| is_direct).cloned(),
+            encrypted: self.is_secure,
+            plaintext_auth: self.web.core.config().plaintext_auth_at(self.origin.address),
+        }
+    }
 }
 
 /// `[::1]:5280` and `im.example:5280` have a port, `[::1]` has none.
-fn without_port(host: &str) -> &str {
+pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port))
             if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
@@ -79,6 +105,15 @@ pub struct Cors {
 impl Cors {
     /// Everybody may read.
     pub const READ: Self = Self { methods: "GET, HEAD, OPTIONS", headers: "Content-Type", exposed: "" };
+
+    /// Lets pages of other sites have this answer.
+    pub(super) fn apply(&self, reply: &mut Reply) {
+        reply::set(reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+        if !self.exposed.is_empty() {
+            reply::set(reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed);
+        }
+        reply::embeddable(reply);
+    }
 }
 
 /// One entry of the table.
@@ -159,8 +194,11 @@ pub async fn answer(
     watch.request(request.version() == Version::HTTP_2);
     let core = web.core.clone();
     let mut held = None;
+    // RFC 9112 §6.1: there may have been a length as well, and a proxy that believes it sees other requests behind this one.
+    let is_last = request.version() <= Version::HTTP_11 && request.headers().contains_key(header::TRANSFER_ENCODING);
     let mut reply = match InFlight::begin(&watch, &core) {
         None => reply::busy(),
+        Some(_) if !names_one_host(&request) => reply::refusal(StatusCode::BAD_REQUEST, "no host, or several"),
         Some(in_flight) => {
             let client = forwarded::client(request.headers(), origin.peer, &core.config().http.trusted_proxies);
             // Behind a proxy the connection is the proxy's: there each request counts for the address it is for.
@@ -169,12 +207,15 @@ pub async fn answer(
                 Err(_) => reply::refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests from your address"),
                 Ok(slot) => {
                     held = Some((in_flight, slot.map(|slot| Forwarded::new(slot, core.clone()))));
-                    dispatch(web, origin, client, request).await
+                    dispatch(web, origin, client, &watch, request).await
                 }
             }
         }
     };
     reply::secure(&mut reply);
+    if is_last {
+        reply::set(&mut reply, header::CONNECTION, "close");
+    }
     let class = usize::from(reply.status().as_u16() / 100).clamp(1, 5) - 1;
     core.site.counters.answers[class].fetch_add(1, Relaxed);
     Ok(match held {
@@ -183,7 +224,25 @@ pub async fn answer(
     })
 }
 
-async fn dispatch(web: Arc<Web>, origin: Origin, client: Client, request: Request<Incoming>) -> Reply {
+/// RFC 9112 §3.2. HTTP/2 has a pseudo-header for it, which the library checks, and HTTP/1.0 need not say it.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    if request.version() != Version::HTTP_11 {
+        return true;
+    }
+    let mut hosts = request.headers().get_all(header::HOST).into_iter();
+    let is_host = |host: &HeaderValue| {
+        host.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(byte))
+    };
+    hosts.next().is_some_and(is_host) && hosts.next().is_none()
+}
+
+async fn dispatch(
+    web: Arc<Web>,
+    origin: Origin,
+    client: Client,
+    watch: &Arc<Watch>,
+    request: Request<Incoming>,
+) -> Reply {
     let at_metrics = origin.door == Door::Metrics;
     let is_let_in = |client: &Client| {
         let allow_from = &web.core.config().metrics.allow_from;
@@ -199,7 +258,7 @@ async fn dispatch(web: Arc<Web>, origin: Origin, client: Client, request: Reques
     let (handler, methods, cors) = (route.handler, route.methods, route.cors);
     let mut reply = if methods.contains(&request.method().as_str()) {
         let is_secure = origin.door == Door::Tls || client.https == Some(true);
-        handler(Call { web, request, client, is_secure, rest }).await
+        handler(Call { web, request, client, is_secure, rest, origin, watch: watch.clone() }).await
     } else {
         let known = request.method() == Method::OPTIONS;
         let mut reply = match known {
@@ -218,11 +277,7 @@ async fn dispatch(web: Arc<Web>, origin: Origin, client: Client, request: Reques
         reply
     };
     if let Some(cors) = cors {
-        reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-        if !cors.exposed.is_empty() {
-            reply::set(&mut reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, cors.exposed);
-        }
-        reply::embeddable(&mut reply);
+        cors.apply(&mut reply);
     }
     reply
 }

@@ -6,6 +6,8 @@ mod media;
 mod put;
 mod range;
 
+pub(super) use range::names;
+
 use super::forwarded::Client;
 use super::reply::{self, Reply};
 use super::routes::{Call, Cors};

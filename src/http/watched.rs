@@ -1,15 +1,19 @@
 //! A connection that remembers when something last moved on it, so that nobody holds one for nothing (slow heads, idle
-//! connections, readers that do not read). It also holds the connection's place in the budget, as long as it lives: a
-//! WebSocket goes on when HTTP is over.
+//! connections, readers that do not read). It also holds the connection's place in the budget as long as it lives; a
+//! WebSocket takes it along.
 
+use super::held::Held;
+use super::reply::Reply;
+use super::websocket::Upgrade;
 use crate::clock;
 use crate::core::Core;
 use crate::net::budget::Slot;
 use crate::net::transport::Transport;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,6 +25,8 @@ pub struct Watch {
     in_flight: AtomicUsize,
     /// A byte was last read or written then.
     moved_ms: AtomicU64,
+    /// The last answer was over then.
+    answered_ms: AtomicU64,
     /// The first byte of a head came then, and the head is not complete; 0: nothing has begun.
     reading_ms: AtomicU64,
     /// Since then the peer takes nothing of what we write; 0: it does.
@@ -32,6 +38,28 @@ pub struct Watch {
     to_be_taken: Mutex<Vec<(u64, u64)>>,
     /// The number of the next request.
     next_request: AtomicU64,
+    /// What it becomes when its last answer has been written.
+    upgrade: Mutex<Option<Box<Upgrade>>>,
+    /// A request that is held, or the answer to it.
+    rest: Mutex<Rest>,
+}
+
+/// What is known of a request that is held.
+#[derive(Default)]
+enum Rest {
+    /// There is none.
+    #[default]
+    None,
+    /// There is one.
+    Held(Box<(Reply, Held)>),
+    /// It has its answer.
+    Answered(Box<Reply>),
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rest")
+    }
 }
 
 /// What a look at a connection found.
@@ -56,6 +84,9 @@ pub struct Patience {
     pub stall: Duration,
 }
 
+/// For so many times the patience for an idle connection one may be kept without a request, whatever else moves on it.
+const IDLES_WITHOUT_REQUEST: u32 = 4;
+
 /// For so many times the patience for a stalled connection a peer may leave one answer of several where it is.
 const ANSWER_STALLS: u32 = 5;
 
@@ -69,13 +100,64 @@ impl Watch {
         Self {
             in_flight: AtomicUsize::new(0),
             moved_ms: AtomicU64::new(now),
+            answered_ms: AtomicU64::new(now),
             // The first head is awaited from the start.
             reading_ms: AtomicU64::new(now),
             blocked_ms: AtomicU64::new(0),
             is_http2: AtomicBool::new(false),
             to_be_taken: Mutex::default(),
             next_request: AtomicU64::new(0),
+            upgrade: Mutex::default(),
+            rest: Mutex::default(),
         }
+    }
+
+    /// Nothing happens on this connection until the request has its answer.
+    pub(super) fn rest(&self, reply: Reply, held: Held) {
+        *self.resting() = Rest::Held(Box::new((reply, held)));
+    }
+
+    /// The request that is held, once everything before it has been taken by the socket.
+    pub(super) fn take_rest(&self) -> Option<(Reply, Held)> {
+        let mut rest = self.resting();
+        if !matches!(*rest, Rest::Held(_)) || self.blocked_ms.load(Relaxed) > 0 {
+            return None;
+        }
+        match std::mem::take(&mut *rest) {
+            Rest::Held(held) => Some(*held),
+            _ => None,
+        }
+    }
+
+    /// The request that was held has this answer.
+    pub(super) fn answer(&self, reply: Reply) {
+        *self.resting() = Rest::Answered(Box::new(reply));
+    }
+
+    /// The answer to be given to the stand-in of a request that was held.
+    pub(super) fn take_answer(&self) -> Option<Reply> {
+        let mut rest = self.resting();
+        match std::mem::take(&mut *rest) {
+            Rest::Answered(reply) => Some(*reply),
+            other => {
+                *rest = other;
+                None
+            }
+        }
+    }
+
+    fn resting(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection becomes something else when this answer has been written.
+    pub fn upgrade(&self, upgrade: Upgrade) {
+        *self.upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(upgrade));
+    }
+
+    /// That, if there is anything.
+    pub fn take_upgrade(&self) -> Option<Upgrade> {
+        self.upgrade.lock().unwrap_or_else(PoisonError::into_inner).take().map(|upgrade| *upgrade)
     }
 
     fn read(&self) {
@@ -145,7 +227,9 @@ impl Watch {
                     ms => next = next.min(ms),
                 }
             }
-            match left(self.moved_ms.load(Relaxed), patience.idle) {
+            // Frames that ask for nothing (RFC 9113 §6.7: PING) do not make it busy for ever.
+            let quiet = left(self.answered_ms.load(Relaxed), patience.idle * IDLES_WITHOUT_REQUEST);
+            match left(self.moved_ms.load(Relaxed), patience.idle).min(quiet) {
                 0 => return Verdict::Idle,
                 ms => next = next.min(ms),
             }
@@ -184,7 +268,9 @@ impl Drop for InFlight {
         self.turn(false);
         self.core.site.counters.requests_in_flight.fetch_sub(1, Relaxed);
         self.watch.in_flight.fetch_sub(1, Relaxed);
-        self.watch.moved_ms.store(now(), Relaxed);
+        let now = now();
+        self.watch.moved_ms.store(now, Relaxed);
+        self.watch.answered_ms.store(now, Relaxed);
     }
 }
 
@@ -213,15 +299,61 @@ pub struct Watched {
     transport: Transport,
     watch: Arc<Watch>,
     core: Arc<Core>,
-    _slot: Slot,
+    slot: Option<Slot>,
+    /// Read before what the connection brings.
+    again: Vec<u8>,
 }
+
+/// RFC 9113 §3.4.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl Watched {
     /// Watches a connection from now on.
     pub fn new(transport: Transport, core: Arc<Core>, slot: Slot) -> Self {
         core.site.counters.connections.fetch_add(1, Relaxed);
         core.site.counters.connections_accepted.fetch_add(1, Relaxed);
-        Self { transport, watch: Arc::new(Watch::new()), core, _slot: slot }
+        Self { transport, watch: Arc::new(Watch::new()), core, slot: Some(slot), again: Vec::new() }
+    }
+
+    /// What is read next, before anything else.
+    pub(super) fn read_again(&mut self, bytes: Vec<u8>) {
+        self.again = bytes;
+    }
+
+    /// Reads a little, to be read again; 0 is the end.
+    pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        let mut few = [0; 256];
+        let mut buf = ReadBuf::new(&mut few);
+        match self.transport.poll_read(cx, &mut buf) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(done) => Poll::Ready(done.map(|()| {
+                into.extend_from_slice(buf.filled());
+                buf.filled().len()
+            })),
+        }
+    }
+
+    /// Does it begin like HTTP/2?
+    pub(super) async fn begins_http2(&mut self) -> io::Result<bool> {
+        let mut begun = Vec::new();
+        loop {
+            let count = begun.len().min(HTTP2_PREFACE.len());
+            let is_like = begun[..count] == HTTP2_PREFACE[..count];
+            if !is_like || count == HTTP2_PREFACE.len() {
+                self.watch.read();
+                self.again = begun;
+                return Ok(is_like);
+            }
+            if std::future::poll_fn(|cx| self.poll_ahead(cx, &mut begun)).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// Lets go of it.
+    pub fn into_parts(mut self) -> Option<(Transport, Slot)> {
+        let slot = self.slot.take()?;
+        Some((std::mem::replace(&mut self.transport, Transport::Closed), slot))
     }
 
     /// What is noted about it.
@@ -232,6 +364,9 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
+        // An answer knows the connection it is for: nobody else would let go of it.
+        let rest = std::mem::take(&mut *self.watch.resting());
+        drop(rest);
         self.core.site.counters.connections.fetch_sub(1, Relaxed);
     }
 }
@@ -239,6 +374,15 @@ impl Drop for Watched {
 impl AsyncRead for Watched {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.again.is_empty() {
+            let count = this.again.len().min(buf.remaining());
+            buf.put_slice(&this.again[..count]);
+            this.again.drain(..count);
+            if this.again.is_empty() {
+                this.again = Vec::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let done = this.transport.poll_read(cx, buf);
         if buf.filled().len() > before {

@@ -1,5 +1,6 @@
 //! Instant messaging and presence (RFC 6121): the roster, subscriptions, presence.
 
+pub mod invited;
 pub mod presence;
 pub mod roster;
 pub mod subscription;

@@ -8,6 +8,7 @@ use crate::core::Core;
 use crate::delivery::presence::{Visit, deliver_to, visit};
 use crate::hosts::Place;
 use crate::outbox::Item;
+use crate::rooms::Joined;
 use crate::router;
 use crate::router::Progress;
 use smallvec::SmallVec;
@@ -24,12 +25,12 @@ pub fn from_client(core: &Arc<Core>, client: &Client, mut stanza: Stanza) -> Pro
     use PresenceType::{Available, Error, Probe, Unavailable};
     let kind = match stanza.presence_type() {
         Ok(kind) => kind,
-        Err(error) => return refuse(client, &stanza, error),
+        Err(error) => return refuse(core, client, &stanza, error),
     };
     if !matches!(kind, Available | Unavailable | Probe | Error) {
         return match stanza.to() {
             Some(_) => subscription::from_client(core, client, kind, stanza),
-            None => refuse(client, &stanza, StanzaError::new(Condition::BadRequest)),
+            None => refuse(core, client, &stanza, StanzaError::new(Condition::BadRequest)),
         };
     }
     stanza.set_from(client.jid().as_jid().clone());
@@ -56,10 +57,8 @@ pub fn from_client(core: &Arc<Core>, client: &Client, mut stanza: Stanza) -> Pro
     }
 }
 
-fn refuse(client: &Client, stanza: &Stanza, error: StanzaError) -> Progress {
-    if let Some(reply) = stanza.error_reply(&error) {
-        client.send(reply);
-    }
+fn refuse(core: &Core, client: &Client, stanza: &Stanza, error: StanzaError) -> Progress {
+    core.refuse(client, stanza, &error);
     Progress::Done
 }
 
@@ -77,7 +76,7 @@ type Contacts = SmallVec<[(BareJid, Visit); 16]>;
 fn available(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Progress {
     let priority = match priority(&stanza) {
         Ok(priority) => priority,
-        Err(error) => return refuse(client, &stanza, error),
+        Err(error) => return refuse(core, client, &stanza, error),
     };
     let presence = Arc::new(stanza);
     let mut contacts = Contacts::new();
@@ -163,6 +162,7 @@ pub struct Farewell {
     was_available: bool,
     contacts: Contacts,
     directed: BTreeSet<Jid>,
+    rooms: Option<Box<Joined>>,
     blocked: Option<Arc<BlockList>>,
 }
 
@@ -175,6 +175,7 @@ impl Farewell {
         bound.interest = None;
         bound.note(&core.journal);
         let directed = std::mem::take(&mut bound.directed);
+        let rooms = bound.rooms.take();
         let mut contacts = Contacts::new();
         if was_available {
             let notify = Visit { notify: true, probe: false };
@@ -185,7 +186,7 @@ impl Farewell {
                 let _ = other.resource.outbox.push(Item::addressed(presence.clone(), to));
             }
         }
-        Some(Self { was_available, contacts, directed, blocked: state.blocked.clone() })
+        Some(Self { was_available, contacts, directed, rooms, blocked: state.blocked.clone() })
     }
 
     /// Tells everybody else. Without any account's lock.
@@ -194,6 +195,9 @@ impl Farewell {
             visit(core, &contact, self.blocked.as_deref(), presence, what, drop, client.jid().as_jid());
         }
         leave_directed(core, &self.directed, presence);
+        if let Some(rooms) = &self.rooms {
+            core.registry.run_left(core, client, rooms, presence);
+        }
         if self.was_available {
             core.registry.run_unavailable(core, client, presence);
         }
@@ -211,9 +215,18 @@ pub fn leave_directed<'a>(core: &Core, directed: impl IntoIterator<Item = &'a Ji
 fn directed(core: &Arc<Core>, client: &Client, kind: PresenceType, stanza: Stanza) -> Progress {
     let Some(to) = stanza.to().cloned() else { return Progress::Done };
     if client.account.lock().blocks(&to) {
-        return refuse(client, &stanza, blocking::refusal());
+        return refuse(core, client, &stanza, blocking::refusal());
     }
-    if core.hosts.place(&to) == Place::Account {
+    let place = core.hosts.place(&to);
+    if let Place::Service(prefix) = place
+        && let Some(hook) = core.registry.service_presence(prefix)
+    {
+        return match hook(core, client, stanza) {
+            Some(rest) => Progress::Wait(rest),
+            None => Progress::Fanned(core.rooms.fan_out(&to)),
+        };
+    }
+    if place == Place::Account {
         let mut state = client.account.lock();
         let subscriber = state.roster.subscription(to.bare_str()).from;
         let Some(bound) = state.bound(&client.resource) else { return Progress::Done };
@@ -224,7 +237,7 @@ fn directed(core: &Arc<Core>, client: &Client, kind: PresenceType, stanza: Stanz
             if bound.directed.len() >= core.config().limits.directed_presence_max {
                 drop(state);
                 let error = StanzaError::new(Condition::ResourceConstraint).with_text("too much directed presence");
-                return refuse(client, &stanza, error);
+                return refuse(core, client, &stanza, error);
             }
             bound.directed.insert(to);
         }
@@ -237,10 +250,10 @@ fn directed(core: &Arc<Core>, client: &Client, kind: PresenceType, stanza: Stanz
 fn probe(core: &Arc<Core>, client: &Client, stanza: &Stanza) -> Progress {
     let Some(to) = stanza.to().cloned() else { return Progress::Done };
     if client.account.lock().blocks(&to) {
-        return refuse(client, stanza, blocking::refusal());
+        return refuse(core, client, stanza, blocking::refusal());
     }
     if core.hosts.place(&to) != Place::Account {
-        return refuse(client, stanza, StanzaError::new(Condition::ServiceUnavailable));
+        return refuse(core, client, stanza, StanzaError::new(Condition::ServiceUnavailable));
     }
     let (core, client) = (core.clone(), client.clone());
     Progress::Wait(Box::pin(async move {

@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::extension::{About, Addressee, Answer, BoxFuture, Declare, Extension, IqCall, IqResult};
 use crate::outbox::Item;
 use crate::router::bounce::refused;
-use crate::storage;
+use crate::storage::{self, RosterRow};
 use std::sync::Arc;
 use xep_support::jid::{BareJid, Jid};
 use xep_support::ns;
@@ -273,6 +273,35 @@ impl Change {
             None => return,
         };
         push(state, item, self.version);
+    }
+}
+
+/// A change of one entry that is written together with something else; the maker has the account's
+/// [`roster_turn`](Account::roster_turn) from before until it is done.
+pub struct Planned {
+    after: Contact,
+    /// The version the roster will have.
+    pub version: i64,
+}
+
+impl Planned {
+    /// What the entry will be.
+    pub fn new(state: &AccountState, after: Contact) -> Self {
+        Self { after, version: state.roster.version + 1 }
+    }
+
+    /// The row to be written.
+    pub fn row(&self, jid: &BareJid) -> RosterRow {
+        self.after.to_row(jid)
+    }
+
+    /// It is written: now in memory as well, and pushed (§2.1.6).
+    pub fn done(self, account: &Account, jid: &BareJid) {
+        let mut state = account.lock();
+        state.roster.version = self.version;
+        let item = self.after.to_item(jid);
+        state.roster.items.insert(jid.clone(), self.after);
+        push(&state, item, self.version);
     }
 }
 

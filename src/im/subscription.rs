@@ -4,8 +4,9 @@
 //! further until both are on disk, which keeps its stanzas in order and the later acknowledgement true.
 
 use super::roster::Change;
-use super::{presence, to_the_end, transitions};
+use super::{invited, presence, to_the_end, transitions};
 use crate::account::resource::Client;
+use crate::account::roster::Subscription;
 use crate::account::{Account, AccountState, blocking};
 use crate::core::Core;
 use crate::hosts::Place;
@@ -29,7 +30,7 @@ pub fn from_client(core: &Arc<Core>, client: &Client, kind: PresenceType, mut st
         return Progress::Done;
     }
     if client.account.lock().blocks(contact.as_jid()) {
-        refuse(client, &stanza, blocking::refusal());
+        core.refuse(client, &stanza, &blocking::refusal());
         return Progress::Done;
     }
     let refusal = match core.hosts.place(contact.as_jid()) {
@@ -39,24 +40,18 @@ pub fn from_client(core: &Arc<Core>, client: &Client, kind: PresenceType, mut st
         Place::Remote => Some(Condition::RemoteServerNotFound),
     };
     if let Some(condition) = refusal {
-        refuse(client, &stanza, StanzaError::new(condition));
+        core.refuse(client, &stanza, &StanzaError::new(condition));
         return Progress::Done;
     }
     let (everything, client, stanza) = (core.clone(), client.clone(), Arc::new(stanza));
     let work = to_the_end(core, async move {
         if let Err(error) = outbound(&everything, &client.account, &contact, kind, &stanza).await {
-            refuse(&client, &stanza, error);
+            everything.refuse(&client, &stanza, &error);
         }
     });
     Progress::Wait(Box::pin(async move {
         let _ = work.await;
     }))
-}
-
-fn refuse(client: &Client, stanza: &Stanza, error: StanzaError) {
-    if let Some(reply) = stanza.error_reply(&error) {
-        client.send(reply);
-    }
 }
 
 /// The user's side (Appendix A.2), then the contact's.
@@ -133,6 +128,10 @@ async fn inbound(
     stanza: &Arc<Stanza>,
 ) -> Result<(), crate::storage::Error> {
     let Some(account) = router::load(core, to).await? else { return Ok(()) };
+    let welcome = match kind {
+        PresenceType::Subscribe => invited::redeem(core, &account, from, stanza).await?,
+        _ => None,
+    };
     let turn = account.roster_turn().await;
     let (change, step, before, blocked) = {
         let mut state = account.lock();
@@ -143,8 +142,12 @@ async fn inbound(
         }
         let entry = state.roster.items.get(from).cloned();
         let before = entry.as_ref().map(|c| c.subscription).unwrap_or_default();
-        let step = transitions::inbound(kind, before);
+        let as_if = Subscription { approved: before.approved || welcome.is_some(), ..before };
+        let mut step = transitions::inbound(kind, as_if);
         let mut after = entry.unwrap_or_default();
+        if let Some(welcome) = &welcome {
+            welcome.enter(&mut after, &mut step.state);
+        }
         if step.state.pending_in && !before.pending_in {
             let pending = state.roster.items.values().filter(|c| c.subscription.pending_in).count();
             if pending >= core.config().limits.subscription_requests_pending_max {
@@ -168,6 +171,12 @@ async fn inbound(
     drop(turn);
     if step.approve {
         approve(core, &account, from).await?;
+    }
+    if welcome.is_some() && step.state.pending_out {
+        // XEP-0379 §3.5: a request of the user's own.
+        let kind = PresenceType::Subscribe;
+        let request = Stanza::presence(kind, Some(account.jid.as_jid()), Some(from.as_jid()));
+        Box::pin(inbound(core, &account.jid, from, kind, &Arc::new(request))).await?;
     }
     if kind == PresenceType::Unsubscribe && before.from {
         // §3.3.3: the contact has seen the last of the user's presence.

@@ -82,6 +82,7 @@ impl Log {
         tracing::error!(%error, path = %self.path.display(), "the session journal cannot be written; sessions will not survive a restart");
         self.broken = true;
         self.shadow.sessions.clear();
+        self.shadow.there.clear();
         self.shadow.forget_groups();
         let _ = self.file.set_len(0);
     }
@@ -115,12 +116,21 @@ impl Log {
             if let Some(state) = &mut session.state {
                 copy(state, &mut out)?;
             }
+            if let Some(rooms) = &mut session.rooms {
+                copy(rooms, &mut out)?;
+            }
+            for &(room, id) in &session.told {
+                out.push(&Record::Told { session: number, room, id });
+            }
             if session.away_us != 0 {
                 out.push(&Record::Away { session: number, since_us: session.away_us });
             }
             if session.leaving {
                 out.push(&Record::Leaving { session: number });
             }
+        }
+        for (room, nicks) in &shadow.there {
+            nicks.iter().for_each(|nick| out.push(&Record::There { room, nick, there: true }));
         }
         let mut settled = Vec::new();
         for (&number, session) in &mut shadow.sessions {

@@ -111,6 +111,7 @@ impl Journal {
         let boot = boot();
         if shadow.database != database {
             shadow.sessions.clear();
+            shadow.there.clear();
         }
         if shadow.boot != boot && !shadow.ended {
             // The machine went down with it: its end may be missing, so that no count in it can be relied on.
@@ -174,6 +175,13 @@ impl Journal {
         self.note(|batch| batch.push(&Record::Failed { transaction }));
     }
 
+    /// Who was in which room in the last process. Nobody is known to be any more: who comes back is noted anew.
+    pub fn take_there(&self) -> Vec<(Box<str>, Vec<Box<str>>)> {
+        let Some(mut log) = self.log() else { return Vec::new() };
+        let there = std::mem::take(&mut log.shadow.there);
+        there.into_iter().map(|(room, nicks)| (room, nicks.into_iter().collect())).collect()
+    }
+
     /// The server stops in order: what was noted is durable, and can be relied on even if the machine is started anew.
     pub fn close(&self) {
         self.note(|batch| batch.push(&Record::End));
@@ -208,6 +216,16 @@ impl Batch {
     /// Its presence, "" if it is not available, and what it asked for.
     pub fn state(&mut self, session: u32, flags: Flags, priority: i8, presence: &str) {
         self.push(&Record::State { session, flags: flags.0, priority, presence });
+    }
+
+    /// The rooms it is in: a line for each, beginning with the occupant JID.
+    pub fn rooms(&mut self, session: u32, rooms: &str) {
+        self.push(&Record::Rooms { session, rooms });
+    }
+
+    /// Somebody is in a room that is stored, or no more.
+    pub fn there(&mut self, room: &str, nick: &str, there: bool) {
+        self.push(&Record::There { room, nick, there });
     }
 
     /// A stanza is about to be given to its socket.
@@ -260,6 +278,11 @@ impl Batch {
 /// Went another way.
 fn moved(session: u32, stanza: u32) -> Effect {
     Effect { cause: Cause { session, stanza, moved: true }, kind: EffectKind::Reached, value: 0 }
+}
+
+/// A short mark of a room's address (FNV-1a).
+pub fn room_mark(room: &str) -> u32 {
+    room.bytes().fold(2_166_136_261, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619))
 }
 
 /// Names the time since the machine was started.

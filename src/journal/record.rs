@@ -40,6 +40,12 @@ pub(super) enum Record<'a> {
     Settled { group: u64 },
     /// The server stopped in order.
     End,
+    /// The rooms a session is in, as `xep::muc` writes them.
+    Rooms { session: u32, rooms: &'a str },
+    /// The last message of a room, by its id in the room's archive, that a session was given.
+    Told { session: u32, room: u32, id: i64 },
+    /// Somebody is in a room, or no more.
+    There { room: &'a str, nick: &'a str, there: bool },
 }
 
 /// A session as it was enabled.
@@ -190,6 +196,21 @@ impl Batch {
                 put64(out, group);
             }
             Record::End => out.push(13),
+            Record::Rooms { session, rooms } => {
+                put_head(out, 14, session);
+                put_text(out, rooms);
+            }
+            Record::Told { session, room, id } => {
+                put_head(out, 15, session);
+                put32(out, room);
+                put64(out, id.cast_unsigned());
+            }
+            Record::There { room, nick, there } => {
+                out.push(16);
+                out.push(u8::from(there));
+                put_text(out, room);
+                put_text(out, nick);
+            }
         }
         end(out, start);
     }
@@ -348,6 +369,12 @@ pub(super) fn decode(body: &[u8]) -> Option<Record<'_>> {
         11 => Record::Failed { transaction: r.u64()? },
         12 => Record::Settled { group: r.u64()? },
         13 => Record::End,
+        14 => Record::Rooms { session: r.u32()?, rooms: r.text()? },
+        15 => Record::Told { session: r.u32()?, room: r.u32()?, id: r.i64()? },
+        16 => {
+            let there = r.u8()? != 0;
+            Record::There { room: r.text()?, nick: r.text()?, there }
+        }
         _ => return None,
     })
 }
@@ -434,6 +461,9 @@ mod tests {
             Record::Failed { transaction: 3 },
             Record::Settled { group: 4 },
             Record::End,
+            Record::Rooms { session: 1, rooms: "a@b/c 1" },
+            Record::Told { session: 1, room: 2, id: -3 },
+            Record::There { room: "a@b", nick: "c", there: true },
         ];
         let mut batch = Batch::default();
         records.iter().for_each(|record| batch.push(record));

@@ -34,6 +34,10 @@ pub struct RestoredSession {
     pub priority: i8,
     /// What it asked for.
     pub flags: Flags,
+    /// The rooms it is in.
+    pub rooms: String,
+    /// Of these by [`super::room_mark`]: the last message it was given.
+    pub told: Vec<(u32, i64)>,
     /// Its client has acknowledged so many.
     pub had: u32,
     /// So many of its client's stanzas were safe.
@@ -76,6 +80,10 @@ fn one(shadow: &Shadow, content: &[u8], number: u32, session: &Session) -> Optio
     let (flags, priority, presence) = match session.state.and_then(|place| at(content, place)) {
         Some(Record::State { flags, priority, presence, .. }) => (flags, priority, presence),
         _ => (0, 0, ""),
+    };
+    let rooms = match session.rooms.and_then(|place| at(content, place)) {
+        Some(Record::Rooms { rooms, .. }) => rooms,
+        _ => "",
     };
     let outs = session.outs.iter().filter_map(|sent| {
         let Record::Out(out) = at(content, sent.place)? else { return None };
@@ -125,6 +133,8 @@ fn one(shadow: &Shadow, content: &[u8], number: u32, session: &Session) -> Optio
         presence: (!presence.is_empty()).then(|| presence.to_owned()),
         priority,
         flags: Flags(flags),
+        rooms: rooms.to_owned(),
+        told: session.told.clone(),
         had: session.had,
         safe: session.safe,
         leaving: session.leaving,

@@ -2,7 +2,7 @@
 
 use super::record::{Effect, EffectKind, Open, Out, Record};
 use crate::hold::Cause;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Where the body of a record lies in the file.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Shadow {
     groups: HashMap<u64, Vec<u32>>,
     /// The largest number a session ever had.
     pub(super) last_session: u32,
+    /// Who is in which room that is stored.
+    pub(super) there: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
     pub(super) database: i64,
     pub(super) boot: u64,
     pub(super) ended: bool,
@@ -28,6 +30,10 @@ pub(super) struct Shadow {
 pub(super) struct Session {
     pub(super) open: Place,
     pub(super) state: Option<Place>,
+    /// The rooms it is in.
+    pub(super) rooms: Option<Place>,
+    /// Of these, the last message it was given, by [`super::room_mark`].
+    pub(super) told: Vec<(u32, i64)>,
     pub(super) away_us: i64,
     pub(super) had: u32,
     pub(super) safe: u32,
@@ -46,6 +52,22 @@ pub(super) struct Sent {
     pub(super) settled: bool,
     /// It went another way, if this transaction was committed; 0: it did.
     pub(super) moved: Option<u64>,
+}
+
+impl Session {
+    fn told(&mut self, room: u32, id: i64) {
+        match self.told.iter_mut().find(|(known, _)| *known == room) {
+            Some((_, last)) => *last = id.max(*last),
+            None => self.told.push((room, id)),
+        }
+    }
+}
+
+/// The room a printed message of a room is from.
+fn room_of(text: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(text).ok()?;
+    let from = text.strip_prefix("<message from='")?;
+    Some(super::room_mark(from.split(['/', '\'']).next()?))
 }
 
 /// Is `a` later than `b`, as XEP-0198 counts?
@@ -76,6 +98,9 @@ impl Shadow {
             Record::Failed { transaction } => self.undo(|t| t == transaction),
             Record::Settled { group } => self.settle(group),
             Record::End => {}
+            Record::Rooms { session, rooms } => self.rooms(session, rooms, place),
+            Record::Told { session, room, id } => self.change(session, |s| s.told(room, id)),
+            Record::There { room, nick, there } => self.there(room, nick, there),
         }
     }
 
@@ -98,7 +123,9 @@ impl Shadow {
     fn open(&mut self, number: u32, open: Place) {
         self.last_session = self.last_session.max(number);
         let (outs, effects) = (VecDeque::new(), Vec::new());
-        let session = Session { open, state: None, away_us: 0, had: 0, safe: 0, leaving: false, outs, effects };
+        let (rooms, told) = (None, Vec::new());
+        let session =
+            Session { open, state: None, rooms, told, away_us: 0, had: 0, safe: 0, leaving: false, outs, effects };
         self.sessions.insert(number, session);
     }
 
@@ -111,9 +138,36 @@ impl Shadow {
             }
         }
         let Some(session) = self.sessions.get_mut(&out.session) else { return };
+        if out.cause.is_none()
+            && out.told_as != 0
+            && let Some(room) = room_of(out.text)
+        {
+            session.told(room, out.told_as);
+        }
         session.outs.push_back(Sent { place, seq: out.seq, group: out.group, settled: out.settled, moved: None });
         if out.group != 0 && !out.settled {
             self.groups.entry(out.group).or_default().push(out.session);
+        }
+    }
+
+    fn rooms(&mut self, number: u32, rooms: &str, place: Place) {
+        let marks: Vec<u32> =
+            rooms.lines().filter_map(|line| Some(super::room_mark(line.split_once('/')?.0))).collect();
+        self.change(number, |session| {
+            session.rooms = (!rooms.is_empty()).then_some(place);
+            session.told.retain(|(room, _)| marks.contains(room));
+            session.told.shrink_to_fit();
+        });
+    }
+
+    fn there(&mut self, room: &str, nick: &str, there: bool) {
+        if there {
+            self.there.entry(room.into()).or_default().insert(nick.into());
+        } else if let Some(nicks) = self.there.get_mut(room) {
+            nicks.remove(nick);
+            if nicks.is_empty() {
+                self.there.remove(room);
+            }
         }
     }
 

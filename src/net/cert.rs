@@ -111,7 +111,7 @@ pub struct CertEntry {
     facts: Facts,
     start_tls: Arc<ServerConfig>,
     direct_tls: Arc<ServerConfig>,
-    https: Arc<ServerConfig>,
+    shared: Arc<ServerConfig>,
 }
 
 /// What the end-entity certificate says.
@@ -166,7 +166,7 @@ impl CertEntry {
             facts,
             start_tls: tls::server_config(certified.clone(), Purpose::StartTls)?,
             direct_tls: tls::server_config(certified.clone(), Purpose::DirectTls)?,
-            https: tls::server_config(certified, Purpose::Https)?,
+            shared: tls::server_config(certified, Purpose::Shared)?,
         })
     }
 
@@ -232,7 +232,7 @@ impl CertEntry {
         match purpose {
             Purpose::StartTls => self.start_tls.clone(),
             Purpose::DirectTls => self.direct_tls.clone(),
-            Purpose::Https => self.https.clone(),
+            Purpose::Shared => self.shared.clone(),
         }
     }
 

@@ -14,6 +14,7 @@ pub mod selfsigned;
 pub mod shaper;
 pub mod tls;
 pub mod transport;
+pub mod websocket;
 
 #[cfg(test)]
 mod testing;

@@ -39,8 +39,9 @@ pub enum Purpose {
     /// From the first byte (XEP-0368): a client that offers ALPN must offer `xmpp-client`, one that offers none is let
     /// in.
     DirectTls,
-    /// HTTP over TLS: a client that offers ALPN must offer HTTP, one that offers none is taken to speak HTTP/1.1.
-    Https,
+    /// Everything on one port: a client that offers ALPN must offer client streams or HTTP; of one that offers none the
+    /// first bytes tell (XEP-0368 §5: not every one does).
+    Shared,
 }
 
 /// Where a certificate is and for whom.
@@ -211,7 +212,8 @@ pub(crate) fn server_config(key: Arc<CertifiedKey>, purpose: Purpose) -> Result<
     config.alpn_protocols = match purpose {
         Purpose::StartTls => Vec::new(),
         Purpose::DirectTls => vec![ALPN_CLIENT.to_vec()],
-        Purpose::Https => ALPN_HTTP.map(<[u8]>::to_vec).to_vec(),
+        // A client that has XMPP in its list wants nothing else.
+        Purpose::Shared => [&[ALPN_CLIENT], &ALPN_HTTP[..]].concat().into_iter().map(<[u8]>::to_vec).collect(),
     };
     // RFC 9266 §2: `tls-exporter` is a channel binding in TLS 1.2 only with extended master secret (RFC 7627), and the
     // library does not tell whether a connection has it. RFC 9325 §3.5 asks for it anyway.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::{
@@ -31,8 +31,25 @@ pub enum Transport {
     Tcp(TcpStream),
     /// Encrypted.
     Tls(Box<TlsStream<TcpStream>>),
+    /// No socket of its own: somebody else carries the bytes.
+    Carried(Box<dyn Carrier>),
     /// Nothing any more: the socket is inside a handshake, or was lost in one. Reads as ended.
     Closed,
+}
+
+/// Carries the bytes of a connection that has no socket of its own (BOSH). What a method has to do is told at the method of
+/// [`Transport`] with the same name.
+pub trait Carrier: fmt::Debug + Send + Sync {
+    /// What the client said.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
+    /// What the client is told. What was taken counts as told.
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
+    /// Called behind everything that was written.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Nothing more will be written.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// The other end, as far as there is one.
+    fn peer(&self) -> io::Result<SocketAddr>;
 }
 
 /// The version of TLS.
@@ -120,10 +137,10 @@ impl Transport {
         Box::pin(handshake(stream, certs, None, Purpose::DirectTls)).await
     }
 
-    /// TLS for HTTP. The time limit is the caller's.
-    pub async fn accept_https(stream: TcpStream, certs: &CertStore) -> Result<(Self, TlsInfo), TlsError> {
+    /// TLS on a port for everything. The time limit is the caller's.
+    pub async fn accept_shared(stream: TcpStream, certs: &CertStore) -> Result<(Self, TlsInfo), TlsError> {
         let _ = stream.set_nodelay(true);
-        Box::pin(handshake(stream, certs, None, Purpose::Https)).await
+        Box::pin(handshake(stream, certs, None, Purpose::Shared)).await
     }
 
     /// STARTTLS (RFC 6120 §5.4.3.3), once `<proceed/>` has been written and flushed. The time limit is the caller's.
@@ -150,11 +167,26 @@ impl Transport {
         matches!(self, Self::Tls(_))
     }
 
+    /// Waits for the first byte and leaves it where it is. `None`: the connection ends before. The time limit is the
+    /// caller's.
+    pub async fn first_byte(&mut self) -> Option<u8> {
+        match self {
+            Self::Tcp(stream) => {
+                let mut byte = [0];
+                (stream.peek(&mut byte).await.ok()? == 1).then_some(byte[0])
+            }
+            Self::Tls(stream) => stream.fill_buf().await.ok()?.first().copied(),
+            // Whoever carries it knows what it is.
+            Self::Carried(_) | Self::Closed => None,
+        }
+    }
+
     /// The other end of the socket, IPv4 in IPv4 form. Behind a proxy that is the proxy.
     pub fn peer(&self) -> io::Result<SocketAddr> {
         let stream = match self {
             Self::Tcp(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
+            Self::Carried(carrier) => return carrier.peer(),
             Self::Closed => return Err(io::ErrorKind::NotConnected.into()),
         };
         stream.peer_addr().map(canonical)
@@ -166,7 +198,7 @@ impl Transport {
         let stream = match self {
             Self::Tcp(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
-            Self::Closed => return,
+            Self::Carried(_) | Self::Closed => return,
         };
         cork(stream, on);
     }
@@ -182,6 +214,7 @@ impl Transport {
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
                 other => other,
             },
+            Self::Carried(carrier) => carrier.poll_read(cx, buf),
             Self::Closed => Poll::Ready(Ok(())),
         }
     }
@@ -191,6 +224,7 @@ impl Transport {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+            Self::Carried(carrier) => carrier.poll_write(cx, buf),
             Self::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -200,6 +234,7 @@ impl Transport {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
+            Self::Carried(carrier) => carrier.poll_write(cx, bufs.first().map_or(&[], |buf| buf)),
             Self::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -209,6 +244,7 @@ impl Transport {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Self::Carried(carrier) => carrier.poll_flush(cx),
             Self::Closed => Poll::Ready(Ok(())),
         }
     }
@@ -218,6 +254,7 @@ impl Transport {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Self::Carried(carrier) => carrier.poll_shutdown(cx),
             Self::Closed => Poll::Ready(Ok(())),
         }
     }

@@ -182,7 +182,7 @@ fn drop_settled(item: Item) {
     match item.receipt {
         Receipt::Copy(copies) => copies.written(),
         Receipt::Unacked(share) => share.acknowledged(),
-        Receipt::None | Receipt::Hold(_) | Receipt::Row(_) => {}
+        Receipt::None | Receipt::Hold(_) | Receipt::Row(_) | Receipt::Told(_) => {}
     }
 }
 

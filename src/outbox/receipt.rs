@@ -18,6 +18,8 @@ pub enum Receipt {
     Unacked(Share),
     /// It came from the offline store, whose row may now go.
     Row(RowReceipt),
+    /// Nobody waits: it is in the archive of a room under this id, which the session journal is told.
+    Told(i64),
 }
 
 /// A message that went to several resources.
@@ -128,7 +130,7 @@ impl Receipt {
         match self {
             Self::Hold(hold) => hold.cause(),
             Self::Copy(copies) => copies.hold.as_ref().and_then(Hold::cause),
-            Self::None | Self::Row(_) | Self::Unacked(_) => None,
+            Self::None | Self::Row(_) | Self::Unacked(_) | Self::Told(_) => None,
         }
     }
 
@@ -137,7 +139,7 @@ impl Receipt {
         match self {
             Self::Hold(hold) => hold.effects(),
             Self::Copy(copies) => copies.hold.as_ref().and_then(Hold::effects),
-            Self::None | Self::Row(_) | Self::Unacked(_) => None,
+            Self::None | Self::Row(_) | Self::Unacked(_) | Self::Told(_) => None,
         }
     }
 
@@ -146,7 +148,7 @@ impl Receipt {
         match self {
             Self::Hold(hold) => hold.is_awaited(),
             Self::Copy(copies) => copies.is_awaited(),
-            Self::None | Self::Row(_) | Self::Unacked(_) => false,
+            Self::None | Self::Row(_) | Self::Unacked(_) | Self::Told(_) => false,
         }
     }
 
@@ -156,7 +158,7 @@ impl Receipt {
         match std::mem::replace(self, Self::None) {
             Self::None | Self::Hold(_) => {}
             Self::Copy(copies) => *self = Self::Unacked(copies.beyond()),
-            kept @ (Self::Unacked(_) | Self::Row(_)) => *self = kept,
+            kept @ (Self::Unacked(_) | Self::Row(_) | Self::Told(_)) => *self = kept,
         }
     }
 }

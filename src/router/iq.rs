@@ -84,7 +84,8 @@ fn addressee(core: &Core, client: &Client, stanza: &Stanza) -> Option<Addressee>
         Place::Account if to == client.account.jid.as_jid() => Some(Addressee::OwnAccount),
         Place::Account => Some(Addressee::OtherAccount),
         Place::Service(prefix) if to.local().is_none() => Some(Addressee::Service(prefix)),
-        Place::Service(_) | Place::Remote => None,
+        Place::Service(prefix) => Some(Addressee::Within(prefix)),
+        Place::Remote => None,
     }
 }
 
@@ -130,8 +131,5 @@ fn finish(core: &Core, client: &Client, request: &Stanza, result: IqResult) -> P
 
 fn refuse(core: &Core, client: &Client, request: &Stanza, error: StanzaError) {
     tracing::debug!(id = request.id().as_deref(), reason = error.condition.as_str(), "request refused");
-    core.counters.stanza_error(error.condition);
-    if let Some(reply) = request.error_reply(&error) {
-        client.send(reply);
-    }
+    core.refuse(client, request, &error);
 }

@@ -44,6 +44,12 @@ pub fn route(core: &Arc<Core>, parcel: Parcel) {
             Kind::Iq => iq_to_resource(core, parcel),
         },
         Place::Service(prefix) if to_service(core, prefix, &parcel) => {}
+        Place::Service(prefix) if to.local().is_some() && parcel.stanza.kind() != Kind::Presence => {
+            match core.registry.within(prefix) {
+                Some(hook) => hook(core, parcel),
+                None => to_domain(core, parcel),
+            }
+        }
         Place::Domain | Place::Service(_) => to_domain(core, parcel),
         Place::Remote => to_remote(core, parcel),
     }

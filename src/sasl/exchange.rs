@@ -161,6 +161,23 @@ impl Exchange {
         self.outcome(step)
     }
 
+    /// PLAIN: the password that is to be checked.
+    pub fn claimed_password(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Claimed { password, .. } => Some(password),
+            _ => None,
+        }
+    }
+
+    /// In place of [`Step::NeedCredentials`]' answer: the caller knows that the claimed password is right.
+    pub fn vouched(&mut self) -> Step {
+        let step = match mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Claimed { success, .. } => Ok(Step::Done(success)),
+            _ => Err(Refusal::OutOfOrder),
+        };
+        self.outcome(step)
+    }
+
     /// Was a password compared, and found wrong? Only that is a guess; other failures tell the client nothing.
     pub fn was_guess(&self) -> bool {
         self.compared

@@ -56,6 +56,7 @@ pub const DEVICE_SECRET_BYTES: usize = 32;
 pub const TOKEN_NONCE_BYTES: usize = 16;
 const PROOF_BYTES: usize = 32;
 /// Letters of a device's id: 60 bits, so that no two of an account are the same.
+const OCCUPANT_ID_BYTES: usize = 16;
 const DEVICE_ID_LETTERS: usize = 12;
 
 /// What device ids and tokens are derived from. It does not leave the server.
@@ -79,6 +80,16 @@ impl DeviceSecret {
         const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
         let hash = Hash::Sha256.hmac(&self.0, &[b"device\0", account.as_bytes(), b"\0", agent_id.as_bytes()]);
         hash.iter().take(DEVICE_ID_LETTERS).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
+    }
+
+    /// The name of an account within a room (XEP-0421): the same each time, another one in another room, and it tells nothing.
+    pub fn occupant_id(&self, room: &str, account: &str) -> String {
+        let hash = Hash::Sha256.hmac(&self.0, &[b"occupant\0", room.as_bytes(), b"\0", account.as_bytes()]);
+        hash.iter().take(OCCUPANT_ID_BYTES).fold(String::with_capacity(2 * OCCUPANT_ID_BYTES), |mut out, byte| {
+            let digit = |n: u8| char::from_digit(n.into(), 16).unwrap_or_default();
+            out.extend([digit(byte >> 4), digit(byte & 15)]);
+            out
+        })
     }
 
     /// The token that belongs to this nonce, mechanism and device, as text.

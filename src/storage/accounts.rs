@@ -7,6 +7,7 @@ use super::{
     batch::{Logout, Op},
     devices, invites,
     push::{self, PushRow},
+    roster::{self, RosterRow},
 };
 
 /// The hash function of a SCRAM mechanism.
@@ -141,34 +142,66 @@ pub(super) const STATEMENTS: &[&str] = &[
     INSERT_CREDENTIAL,
 ];
 
+/// An account to be made by invitation.
+#[derive(Debug)]
+pub struct NewInvited {
+    /// The secret of the invitation.
+    pub token: String,
+    /// When it was found good; that it has expired since does not matter (XEP-0445 §4).
+    pub accepted_us: i64,
+    /// Now.
+    pub created_us: i64,
+    /// The address.
+    pub jid: String,
+    /// Its keys.
+    pub credentials: Vec<Credential>,
+    /// The subscription with the inviter, if there is to be one.
+    pub contact: Option<InvitedContact>,
+}
+
+/// The two sides of a subscription, one of an account that is being made.
+#[derive(Debug)]
+pub struct InvitedContact {
+    /// Who invited.
+    pub inviter: AccountId,
+    /// The new account in the inviter's roster.
+    pub inviters_row: RosterRow,
+    /// The version of that roster with it.
+    pub inviters_version: i64,
+    /// The inviter in the new account's roster.
+    pub own_row: RosterRow,
+}
+
 /// A JID and its keys.
 const ACCOUNT_BYTES: usize = 512;
 
 impl Storage {
-    /// Makes an account. [`Error::Conflict`] if there is one.
+    /// Makes an account. [`Error::Conflict`] if there is one, or the name is kept for somebody who is invited.
     pub fn account_create(&self, jid: &str, created_us: i64, credentials: Vec<Credential>) -> Commit<AccountId> {
         let jid = jid.to_owned();
         self.write(ACCOUNT_BYTES, move |connection| {
-            Box::pin(async move { insert(connection, &jid, created_us, &credentials).await })
+            Box::pin(async move { insert(connection, &jid, created_us, &credentials, "").await })
         })
     }
 
-    /// Takes one use of an invitation for the domain of `jid` and makes the account, both or neither.
-    /// [`Error::Conflict`] if the account exists, [`Error::NotFound`] if the invitation is unknown or no longer good.
-    pub fn account_create_with_invite(
-        &self,
-        token: &str,
-        now_us: i64,
-        jid: &str,
-        credentials: Vec<Credential>,
-    ) -> Commit<AccountId> {
-        let (jid, token) = (jid.to_owned(), token.to_owned());
+    /// Takes one use of an invitation and makes the account it is for, and the two contacts, all or nothing.
+    /// [`Error::Conflict`] if the name is taken, [`Error::NotFound`] if the invitation is unknown, no longer good, or for
+    /// another name.
+    pub fn account_create_invited(&self, new: NewInvited) -> Commit<AccountId> {
         self.write(ACCOUNT_BYTES, move |connection| {
             Box::pin(async move {
-                if !invites::redeem_for(connection, &token, now_us, domain_of(&jid)).await? {
+                let NewInvited { token, accepted_us, created_us, jid, credentials, contact } = new;
+                let (local, domain) = jid.split_once('@').unwrap_or(("", &jid));
+                if !invites::redeem_account(connection, &token, accepted_us, local, domain).await? {
                     return Err(Error::NotFound);
                 }
-                insert(connection, &jid, now_us, &credentials).await
+                let id = insert(connection, &jid, created_us, &credentials, &token).await?;
+                if let Some(InvitedContact { inviter, inviters_row, inviters_version, own_row }) = contact {
+                    roster::upsert(connection, inviter, inviters_row, inviters_version).await?;
+                    // One more than the version an account begins with.
+                    roster::upsert(connection, id, own_row, created_us / 1_000_000 + 1).await?;
+                }
+                Ok(id)
             })
         })
     }
@@ -176,7 +209,7 @@ impl Storage {
     /// Removes an account and everything of it; `false` if there was none.
     pub fn account_delete(&self, id: AccountId) -> Commit<bool> {
         let chats_gone = self.0.chats_gone.clone();
-        self.write(0, move |connection| {
+        self.write_keys(0, move |connection| {
             Box::pin(async move {
                 chats_gone.note();
                 let done = sqlx::query(DELETE).bind(id.0).execute(connection).await?;
@@ -187,7 +220,7 @@ impl Storage {
 
     /// Replaces all keys of an account. Its tokens end with them.
     pub fn account_set_credentials(&self, id: AccountId, credentials: Vec<Credential>) -> Commit<()> {
-        self.write(ACCOUNT_BYTES, move |connection| {
+        self.write_keys(ACCOUNT_BYTES, move |connection| {
             Box::pin(async move {
                 sqlx::query(CLEAR_CREDENTIALS).bind(id.0).execute(&mut *connection).await?;
                 devices::password_changed(connection, id).await?;
@@ -204,7 +237,7 @@ impl Storage {
         proven: (ScramHash, Vec<u8>),
         credentials: Vec<Credential>,
     ) -> Commit<bool> {
-        self.write(ACCOUNT_BYTES, move |connection| {
+        self.write_keys(ACCOUNT_BYTES, move |connection| {
             Box::pin(async move {
                 if !devices::has_key(connection, id, proven.0, &proven.1).await? {
                     return Ok(false);
@@ -226,7 +259,7 @@ impl Storage {
 
     /// Forbids or allows to log in.
     pub fn account_set_disabled(&self, id: AccountId, disabled: bool) -> Commit<()> {
-        self.write(0, move |connection| {
+        self.write_keys(0, move |connection| {
             Box::pin(async move {
                 let done = sqlx::query(SET_DISABLED).bind(id.0).bind(disabled).execute(connection).await?;
                 if done.rows_affected() > 0 { Ok(()) } else { Err(Error::NotFound) }
@@ -291,12 +324,18 @@ impl Storage {
     }
 }
 
+/// `token`: that of the invitation it is made with, if there is one.
 async fn insert(
     connection: &mut SqliteConnection,
     jid: &str,
     created_us: i64,
     credentials: &[Credential],
+    token: &str,
 ) -> Result<AccountId, Error> {
+    let (local, domain) = jid.split_once('@').unwrap_or(("", jid));
+    if invites::is_reserved(connection, local, domain, created_us, token).await? {
+        return Err(Error::Conflict);
+    }
     let id = sqlx::query_scalar(INSERT)
         .bind(jid)
         .bind(domain_of(jid))

@@ -4,7 +4,7 @@
 //! An id is the moment of archiving in microseconds, made unique: it orders the messages of an account and says when.
 
 use std::sync::{
-    Arc, LazyLock,
+    Arc,
     atomic::{AtomicI64, Ordering::Relaxed},
 };
 
@@ -13,19 +13,28 @@ use sqlx::SqliteConnection;
 use crate::journal::Effect;
 
 use super::{
-    AccountId, ArchiveIds, Commit, Done, Error, Storage, archive_places, batch::Op, commit::Completion, sqlite,
+    AccountId, ArchiveIds, ArchiveOwner, ArchiveShelf, Commit, Done, Error, Storage,
+    archive_places::end_empty,
+    archive_sql::{self as sql, Way},
+    batch::Op,
+    commit::Completion,
 };
+
+/// One chunk of a deletion holds up the other writers for some milliseconds.
+const DELETE_ROWS_MAX: i64 = 250;
+/// How many messages of a conversation are looked through for one that is retracted.
+const RETRACTION_REACH: u32 = 20_000;
 
 /// A message to archive.
 #[derive(Clone, Debug)]
 pub struct ArchiveRow {
     /// Whose archive.
-    pub account: AccountId,
+    pub owner: ArchiveOwner,
     /// From [`Storage::archive_id`].
     pub id: i64,
-    /// The bare JID of the correspondent.
+    /// The bare JID of the correspondent; in a room that of the author.
     pub peer: Arc<str>,
-    /// The resource of the correspondent.
+    /// The resource of the correspondent or author.
     pub resource: Option<Box<str>>,
     /// From [`Storage::archive_mark`] of the message's own id.
     pub mark: i64,
@@ -46,6 +55,8 @@ pub struct ArchivedMessage {
     pub id: i64,
     /// The stanza.
     pub stanza: String,
+    /// In the archive of a room: its author, by the real JID.
+    pub author: Option<String>,
 }
 
 /// Which messages of an archive are meant.
@@ -89,173 +100,6 @@ pub struct ArchivePage {
     pub more: bool,
 }
 
-/// `OR FAIL`: a failure undoes the whole transaction anyway, so the statement need not prepare to undo its own part.
-pub(super) static INSERT: LazyLock<[String; 4]> = LazyLock::new(|| {
-    sqlite::many_rows(
-        "INSERT OR FAIL INTO archive (row_id, account_id, chat, id, resource, mark, stanza) VALUES",
-        7,
-        "",
-    )
-});
-
-const LAST_ID: &str = "SELECT max(id) FROM archive";
-const BOUNDS: &str = "SELECT
-    (SELECT id FROM archive WHERE row_id > $1 << 31 AND row_id < ($1 + 1) << 31 ORDER BY row_id LIMIT 1),
-    (SELECT id FROM archive WHERE row_id > $1 << 31 AND row_id < ($1 + 1) << 31 ORDER BY row_id DESC LIMIT 1)";
-const KNOWN: &str = "SELECT count(*) FROM json_each($2) AS asked
-    CROSS JOIN archive AS m INDEXED BY archive_by_time ON m.id = asked.value WHERE m.account_id = $1";
-const FIND: &str = "SELECT row_id, stanza FROM archive WHERE row_id IN (
-    SELECT row_id FROM (
-        SELECT row_id, mark FROM archive INDEXED BY archive_by_chat
-        WHERE chat = (SELECT chat FROM archive_chats WHERE account_id = $1 AND peer = $2) AND id < $3
-        ORDER BY id DESC LIMIT $4
-    ) AS recent WHERE mark = $5 LIMIT 8) ORDER BY row_id DESC";
-const REPLACE: &str = "UPDATE archive SET stanza = $2 WHERE row_id = $1";
-const FORGET_WORDS: &str = "DELETE FROM archive_words WHERE rowid =
-    (SELECT row_id FROM archive AS m JOIN archive_indexed AS i ON i.account_id = m.account_id
-     WHERE m.row_id = $1 AND m.id <= i.upto_id)";
-const SET_PREFS: &str = "INSERT INTO archive_prefs (account_id, prefs) VALUES ($1, $2)
-    ON CONFLICT (account_id) DO UPDATE SET prefs = excluded.prefs";
-
-/// One chunk of a deletion holds up the other writers for some milliseconds.
-const DELETE_ROWS_MAX: i64 = 250;
-/// How many messages of a conversation are looked through for one that is retracted.
-const RETRACTION_REACH: u32 = 20_000;
-
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[LAST_ID, BOUNDS, KNOWN, FIND, REPLACE, FORGET_WORDS, SET_PREFS];
-
-/// A row of `account` before which all its messages are of `id` or earlier; at most 32 others are between.
-pub(super) fn row_before(account: &str, id: &str) -> String {
-    format!(
-        "CASE WHEN {id} < 0 THEN {account} << 31 ELSE coalesce((SELECT row_id FROM archive INDEXED BY archive_milestones
-            WHERE account_id = {account} AND id <= {id} AND row_id & 31 = 0 ORDER BY id DESC LIMIT 1
-         ), {account} << 31) END"
-    )
-}
-
-/// A row of `account` behind which all its messages are of `id` or later; at most 32 others are between.
-fn row_behind(account: &str, id: &str) -> String {
-    let max = i64::MAX;
-    format!(
-        "CASE WHEN {id} = {max} THEN ({account} + 1) << 31 ELSE coalesce((
-            SELECT row_id FROM archive INDEXED BY archive_milestones
-            WHERE account_id = {account} AND id >= {id} AND row_id & 31 = 0 ORDER BY id LIMIT 1
-         ), ({account} + 1) << 31) END"
-    )
-}
-
-/// Of the accounts that have the oldest messages: those of one account are neighbours, and cheap to remove together.
-static EXPIRE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "DELETE FROM archive WHERE row_id IN (
-            SELECT m.row_id FROM (SELECT DISTINCT row_id >> 31 AS account FROM (
-                SELECT row_id FROM archive INDEXED BY archive_by_time WHERE id < $1 ORDER BY id LIMIT 100
-            )) AS oldest CROSS JOIN archive AS m
-            ON m.row_id > oldest.account << 31 AND m.row_id < {} AND m.id < $1 LIMIT $2
-         ) RETURNING chat",
-        row_behind("oldest.account", "$1")
-    )
-});
-static PURGE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "DELETE FROM archive WHERE row_id IN (
-            SELECT row_id FROM archive WHERE row_id > $2 << 31 AND row_id < {} AND id < $1 ORDER BY row_id LIMIT $3
-         ) RETURNING chat",
-        row_behind("$2", "$1")
-    )
-});
-
-/// By which index the messages are found.
-#[derive(Clone, Copy)]
-enum Way {
-    Account,
-    Peer,
-    Ids,
-    Words,
-}
-
-const WAYS: [Way; 4] = [Way::Account, Way::Peer, Way::Ids, Way::Words];
-
-/// The messages that match, from one end, at most `$4`.
-fn matching(way: Way, from: PageFrom) -> String {
-    let order = order(from);
-    let (before, behind) = (row_before("$1", "$2"), row_behind("$1", "$3"));
-    let rows = |row: &str| format!("{row} > {before} AND {row} < {behind}");
-    let chat = "(SELECT chat FROM archive_chats WHERE account_id = $1 AND peer = $6)";
-    let peer = format!("($6 IS NULL OR m.chat = {chat}) AND ($7 IS NULL OR m.resource = $7)");
-    let among = "m.id IN (SELECT value FROM json_each($8))";
-    let (source, filter, order_by) = match way {
-        Way::Account => ("archive AS m", rows("m.row_id"), "m.row_id"),
-        Way::Peer => (
-            "archive AS m INDEXED BY archive_by_chat",
-            format!("m.chat = {chat} AND ($7 IS NULL OR m.resource = $7)"),
-            "m.id",
-        ),
-        Way::Ids => {
-            ("archive AS m INDEXED BY archive_by_time", format!("{among} AND m.account_id = $1 AND {peer}"), "m.id")
-        }
-        Way::Words => (
-            "archive_words CROSS JOIN archive AS m ON m.row_id = archive_words.rowid",
-            format!(
-                "archive_words MATCH $9 AND {} AND m.account_id = $1 AND ($8 IS NULL OR {among}) AND {peer}",
-                rows("archive_words.rowid")
-            ),
-            "archive_words.rowid",
-        ),
-    };
-    format!(
-        "SELECT m.id, m.stanza FROM {source} WHERE {filter} AND m.id > $2 AND m.id < $3
-         ORDER BY {order_by} {order} LIMIT $4"
-    )
-}
-
-fn order(from: PageFrom) -> &'static str {
-    match from {
-        PageFrom::Oldest => "ASC",
-        PageFrom::Newest => "DESC",
-    }
-}
-
-/// A page as one text, each message as `id bytes stanza`, or `id - ` where it does not fit any more: a row on its way
-/// from the database's thread costs more than the bytes in it.
-static PAGES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let page = |way: Way, from: PageFrom| {
-        let (matching, order) = (matching(way, from), order(from));
-        format!(
-            "SELECT group_concat(id || ' ' || CASE WHEN total <= $5 OR total = bytes
-                THEN bytes || ' ' || stanza ELSE '- ' END, '') FROM (
-             SELECT id, stanza, octet_length(stanza) AS bytes,
-                sum(octet_length(stanza)) OVER (ORDER BY id {order} ROWS UNBOUNDED PRECEDING) AS total
-             FROM ({matching}) AS page) AS summed"
-        )
-    };
-    WAYS.iter().flat_map(|&way| [PageFrom::Oldest, PageFrom::Newest].map(|from| page(way, from))).collect()
-});
-
-/// Without other conditions, those in the indexes of its chats: these are smaller than the messages.
-const COUNT: &str = "SELECT 1 FROM archive_chats AS c CROSS JOIN archive AS m INDEXED BY archive_by_chat
-    ON m.chat = c.chat WHERE c.account_id = $1 AND m.id > $2 AND m.id < $3 LIMIT $4";
-
-static COUNTS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let matching = |&way: &Way| match way {
-        Way::Account => COUNT.to_owned(),
-        way => matching(way, PageFrom::Oldest).replace("m.id, m.stanza", "1"),
-    };
-    WAYS.iter().map(matching).map(|matching| format!("SELECT count(*), $5 FROM ({matching}) AS counted")).collect()
-});
-
-#[cfg(test)]
-pub(super) fn statements() -> Vec<&'static str> {
-    PAGES.iter().chain(COUNTS.iter()).chain([&*EXPIRE, &*PURGE]).map(String::as_str).collect()
-}
-
-/// The id that was given out last.
-pub(super) async fn last_id(connection: &mut SqliteConnection) -> Result<i64, Error> {
-    let id: Option<i64> = sqlx::query_scalar(LAST_ID).fetch_one(connection).await?;
-    Ok(id.unwrap_or(0))
-}
-
 fn json(ids: &[i64]) -> String {
     serde_json::Value::from(ids).to_string()
 }
@@ -274,12 +118,12 @@ impl ArchiveQuery {
     fn bind<'q>(
         &'q self,
         sql: &'static str,
-        account: AccountId,
+        owner: ArchiveOwner,
         rows: u32,
         bytes: u64,
     ) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let query = sqlx::query(sql).bind(account.0).bind(self.after).bind(self.before).bind(rows).bind(bytes);
+        let query = sqlx::query(sql).bind(owner.key()).bind(self.after).bind(self.before).bind(rows).bind(bytes);
         let way = self.way();
         if matches!(way, Way::Account) {
             return query;
@@ -331,17 +175,18 @@ impl Storage {
     /// The database cannot be read.
     pub async fn archive_page(
         &self,
-        account: AccountId,
+        owner: impl Into<ArchiveOwner>,
         query: &ArchiveQuery,
         from: PageFrom,
         limit_rows: u32,
         limit_bytes: u64,
     ) -> Result<ArchivePage, Error> {
-        let sql = PAGES[query.way() as usize * 2 + usize::from(from == PageFrom::Newest)].as_str();
-        let bound = query.bind(sql, account, limit_rows.saturating_add(1), limit_bytes);
+        let owner = owner.into();
+        let sql = sql::page(owner.shelf(), query.way(), from);
+        let bound = query.bind(sql, owner, limit_rows.saturating_add(1), limit_bytes);
         let packed: Option<String> = sqlx::Row::try_get(&bound.fetch_one(&mut *self.reader().await?).await?, 0)?;
         let limit = usize::try_from(limit_rows).unwrap_or(usize::MAX);
-        unpack(packed.as_deref().unwrap_or_default(), from, limit)
+        unpack(packed.as_deref().unwrap_or_default(), owner.shelf(), from, limit)
             .ok_or_else(|| Error::Invalid("archived messages that are none".into()))
     }
 
@@ -349,8 +194,14 @@ impl Storage {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn archive_count(&self, account: AccountId, query: &ArchiveQuery, limit: u32) -> Result<u64, Error> {
-        let bound = query.bind(COUNTS[query.way() as usize].as_str(), account, limit, 0);
+    pub async fn archive_count(
+        &self,
+        owner: impl Into<ArchiveOwner>,
+        query: &ArchiveQuery,
+        limit: u32,
+    ) -> Result<u64, Error> {
+        let owner = owner.into();
+        let bound = query.bind(sql::count(owner.shelf(), query.way()), owner, limit, 0);
         let count: i64 = sqlx::Row::try_get(&bound.fetch_one(&mut *self.reader().await?).await?, 0)?;
         Ok(count.unsigned_abs())
     }
@@ -359,8 +210,9 @@ impl Storage {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn archive_knows(&self, account: AccountId, ids: &[i64]) -> Result<bool, Error> {
-        let query = sqlx::query_scalar(KNOWN).bind(account.0).bind(json(ids));
+    pub async fn archive_knows(&self, owner: impl Into<ArchiveOwner>, ids: &[i64]) -> Result<bool, Error> {
+        let owner = owner.into();
+        let query = sqlx::query_scalar(sql::KNOWN.on(owner.shelf())).bind(owner.key()).bind(json(ids));
         let count: i64 = query.fetch_one(&mut *self.reader().await?).await?;
         Ok(usize::try_from(count) == Ok(ids.len()))
     }
@@ -369,8 +221,9 @@ impl Storage {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn archive_bounds(&self, account: AccountId) -> Result<Option<(i64, i64)>, Error> {
-        let query = sqlx::query_as(BOUNDS).bind(account.0);
+    pub async fn archive_bounds(&self, owner: impl Into<ArchiveOwner>) -> Result<Option<(i64, i64)>, Error> {
+        let owner = owner.into();
+        let query = sqlx::query_as(sql::BOUNDS.on(owner.shelf())).bind(owner.key());
         let (first, last): (Option<i64>, Option<i64>) = query.fetch_one(&mut *self.reader().await?).await?;
         Ok(first.zip(last))
     }
@@ -379,48 +232,62 @@ impl Storage {
     /// something else; `false` if there is none.
     pub fn archive_retract(
         &self,
-        account: AccountId,
+        owner: impl Into<ArchiveOwner>,
         peer: &str,
         mark: i64,
         before: i64,
         judge: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Commit<bool> {
-        let peer = peer.to_owned();
+        let (owner, peer) = (owner.into(), peer.to_owned());
         self.write(peer.len(), move |connection| {
             Box::pin(async move {
-                let query =
-                    sqlx::query_as(FIND).bind(account.0).bind(peer).bind(before).bind(RETRACTION_REACH).bind(mark);
+                let query = sqlx::query_as(sql::FIND.on(owner.shelf())).bind(owner.key()).bind(peer);
+                let query = query.bind(before).bind(RETRACTION_REACH).bind(mark);
                 let found: Vec<(i64, String)> = query.fetch_all(&mut *connection).await?;
-                for (row, stanza) in found {
-                    if let Some(changed) = judge(&stanza) {
-                        sqlx::query(FORGET_WORDS).bind(row).execute(&mut *connection).await?;
-                        sqlx::query(REPLACE).bind(row).bind(changed).execute(connection).await?;
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
+                replace_first(connection, owner.shelf(), found, judge).await
             })
         })
     }
 
-    /// Removes all messages archived before `before_us`, in steps that let other writes pass, and says how many these
+    /// Replaces the message of this id, if `judge` gives something else and it is of `author` where one is named (by the
+    /// bare JID); `false` if there is none.
+    pub fn archive_replace(
+        &self,
+        owner: impl Into<ArchiveOwner>,
+        id: i64,
+        author: Option<&str>,
+        judge: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Commit<bool> {
+        let (owner, author) = (owner.into(), author.map(str::to_owned));
+        self.write(author.as_ref().map_or(0, String::len), move |connection| {
+            Box::pin(async move {
+                let query = sqlx::query_as(sql::FIND_ID.on(owner.shelf())).bind(owner.key()).bind(id).bind(author);
+                let found: Vec<(i64, String)> = query.fetch_all(&mut *connection).await?;
+                replace_first(connection, owner.shelf(), found, judge).await
+            })
+        })
+    }
+
+    /// Removes all messages of these archives archived before `before_us`, in steps that let other writes pass, and says how many these
     /// were.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub async fn archive_expire(&self, before_us: i64) -> Result<u64, Error> {
-        self.in_steps(&EXPIRE, vec![before_us, DELETE_ROWS_MAX]).await
+    pub async fn archive_expire(&self, shelf: ArchiveShelf, before_us: i64) -> Result<u64, Error> {
+        self.in_steps(shelf, sql::EXPIRE.on(shelf), vec![before_us, DELETE_ROWS_MAX]).await
     }
 
-    /// Removes the messages of an account archived before `before_us`, likewise.
+    /// Removes the messages of one archive archived before `before_us`, likewise.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub async fn archive_purge(&self, account: AccountId, before_us: i64) -> Result<u64, Error> {
-        self.in_steps(&PURGE, vec![before_us, account.0, DELETE_ROWS_MAX]).await
+    pub async fn archive_purge(&self, owner: impl Into<ArchiveOwner>, before_us: i64) -> Result<u64, Error> {
+        let owner = owner.into();
+        let (shelf, values) = (owner.shelf(), vec![before_us, owner.key(), DELETE_ROWS_MAX]);
+        self.in_steps(shelf, sql::PURGE.on(shelf), values).await
     }
 
-    async fn in_steps(&self, sql: &'static str, values: Vec<i64>) -> Result<u64, Error> {
+    async fn in_steps(&self, shelf: ArchiveShelf, sql: &'static str, values: Vec<i64>) -> Result<u64, Error> {
         let mut total = 0;
         loop {
             let (values, gone) = (values.clone(), self.0.chats_gone.clone());
@@ -429,7 +296,7 @@ impl Storage {
                     let query = values.into_iter().fold(sqlx::query_scalar(sql), |query, value| query.bind(value));
                     let chats: Vec<i64> = query.fetch_all(&mut *connection).await?;
                     let rows = chats.len() as u64;
-                    archive_places::end_empty(connection, chats, &gone).await?;
+                    end_empty(connection, shelf, chats, &gone).await?;
                     Ok(rows)
                 })
             });
@@ -444,7 +311,7 @@ impl Storage {
     pub fn archive_set_prefs(&self, account: AccountId, prefs: String) -> Commit<()> {
         self.write(prefs.len(), move |connection| {
             Box::pin(async move {
-                sqlx::query(SET_PREFS).bind(account.0).bind(prefs).execute(connection).await?;
+                sqlx::query(sql::SET_PREFS).bind(account.0).bind(prefs).execute(connection).await?;
                 Ok(())
             })
         })
@@ -456,8 +323,25 @@ fn next_id(clock: &AtomicI64, now_us: i64) -> i64 {
     clock.fetch_update(Relaxed, Relaxed, |last| Some(next(last))).map_or(now_us, next)
 }
 
-/// Messages as [`PAGES`] packs them.
-fn unpack(mut packed: &str, from: PageFrom, limit: usize) -> Option<ArchivePage> {
+/// Puts what `judge` gives in the place of the first message for which it gives something.
+async fn replace_first(
+    connection: &mut SqliteConnection,
+    shelf: ArchiveShelf,
+    found: Vec<(i64, String)>,
+    judge: impl Fn(&str) -> Option<String>,
+) -> Result<bool, Error> {
+    for (row, stanza) in found {
+        if let Some(changed) = judge(&stanza) {
+            sqlx::query(sql::FORGET_WORDS.on(shelf)).bind(row).execute(&mut *connection).await?;
+            sqlx::query(sql::REPLACE.on(shelf)).bind(row).bind(changed).execute(connection).await?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Messages as [`sql::page`] packs them.
+fn unpack(mut packed: &str, shelf: ArchiveShelf, from: PageFrom, limit: usize) -> Option<ArchivePage> {
     let mut page = ArchivePage::default();
     while !packed.is_empty() {
         let (id, rest) = packed.split_once(' ')?;
@@ -467,7 +351,11 @@ fn unpack(mut packed: &str, from: PageFrom, limit: usize) -> Option<ArchivePage>
             break;
         }
         let (stanza, rest) = rest.split_at_checked(bytes.parse().ok()?)?;
-        page.messages.push(ArchivedMessage { id: id.parse().ok()?, stanza: stanza.to_owned() });
+        let (author, stanza) = match shelf {
+            ArchiveShelf::Accounts => (None, stanza),
+            ArchiveShelf::Rooms => stanza.split_once('\n').map(|(author, stanza)| (Some(author.to_owned()), stanza))?,
+        };
+        page.messages.push(ArchivedMessage { id: id.parse().ok()?, stanza: stanza.to_owned(), author });
         packed = rest;
     }
     if from == PageFrom::Newest {

@@ -12,9 +12,12 @@ use crate::journal::Effect;
 
 use super::{
     AccountId, Error,
-    archive::{self, ArchiveRow},
+    archive::ArchiveRow,
+    archive_owner::ArchiveShelf,
     archive_places::Places,
+    archive_sql,
     commit::{Answer, Completion},
+    keys_version::KeysChange,
     offline::OfflineRow,
     sqlite,
 };
@@ -133,11 +136,18 @@ pub(super) struct Work<T, F> {
     value: Option<T>,
     answer: Answer<T>,
     bytes: usize,
+    changing: Option<KeysChange>,
 }
 
 impl<T, F> Work<T, F> {
     pub(super) fn new(bytes: usize, work: F, answer: Answer<T>) -> Self {
-        Self { work: Some(work), value: None, answer, bytes }
+        Self { work: Some(work), value: None, answer, bytes, changing: None }
+    }
+
+    /// Changes keys: that is over before the answer is given.
+    pub(super) fn changing(mut self, change: KeysChange) -> Self {
+        self.changing = Some(change);
+        self
     }
 }
 
@@ -159,7 +169,8 @@ where
     }
 
     fn finish(self: Box<Self>, result: Result<(), Error>) {
-        let Self { value, answer, .. } = *self;
+        let Self { value, answer, changing, .. } = *self;
+        drop(changing);
         let outcome = result.and_then(|()| value.ok_or(Error::Closed));
         drop(answer.send(outcome));
     }
@@ -212,14 +223,16 @@ async fn archive_messages(
             results[index] = Err(Error::NotFound);
         }
     }
-    let placed: Vec<_> = placed.iter().flatten().collect();
-    let mut left = &placed[..];
-    while !left.is_empty() {
-        let size = sqlite::fitting(left.len());
-        let (chunk, rest) = left.split_at(sqlite::ROWS[size]);
-        // None of these can fail alone.
-        insert_rows(connection, &archive::INSERT[size], chunk).await?;
-        left = rest;
+    for shelf in ArchiveShelf::ALL {
+        let placed: Vec<_> = placed.iter().flatten().filter(|row| row.shelf() == shelf).collect();
+        let mut left = &placed[..];
+        while !left.is_empty() {
+            let size = sqlite::fitting(left.len());
+            let (chunk, rest) = left.split_at(sqlite::ROWS[size]);
+            // None of these can fail alone.
+            insert_rows(connection, archive_sql::INSERT[size].on(shelf), chunk).await?;
+            left = rest;
+        }
     }
     Ok(())
 }
@@ -432,5 +445,5 @@ impl Values {
 /// Every statement of this file, for the test that prepares them all.
 #[cfg(test)]
 pub(super) fn statements() -> Vec<&'static str> {
-    STORE.iter().chain(archive::INSERT.iter()).chain(DELETE.iter()).chain(LOGOUT.iter()).map(String::as_str).collect()
+    STORE.iter().chain(DELETE.iter()).chain(LOGOUT.iter()).map(String::as_str).collect()
 }

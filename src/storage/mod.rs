@@ -10,8 +10,10 @@
 mod accounts;
 mod archive;
 mod archive_ids;
+mod archive_owner;
 mod archive_places;
 mod archive_search;
+mod archive_sql;
 pub mod backup;
 mod batch;
 mod blocking;
@@ -21,6 +23,7 @@ mod error;
 mod handout;
 mod history;
 mod invites;
+mod keys_version;
 mod lock;
 mod meta;
 mod offline;
@@ -29,6 +32,8 @@ mod pubsub;
 mod pubsub_items;
 mod push;
 mod readers;
+mod rooms;
+mod rooms_list;
 mod roster;
 mod session_mark;
 mod sqlite;
@@ -52,21 +57,24 @@ use sqlx::{Connection, SqliteConnection};
 use crate::journal::Journal;
 
 pub use self::{
-    accounts::{AccountRecord, AccountRow, Credential, ScramHash},
+    accounts::{AccountRecord, AccountRow, Credential, InvitedContact, NewInvited, ScramHash},
     archive::{ArchivePage, ArchiveQuery, ArchiveRow, ArchivedMessage, PageFrom},
     archive_ids::{ArchiveId, ArchiveIds},
+    archive_owner::{ArchiveOwner, ArchiveShelf},
     archive_search::Unindexed,
     commit::{Commit, Done},
     devices::{DeviceRow, DeviceSeen, DeviceTokens, FastToken, FastUse, Revoked, Witness},
     error::Error,
     history::WriterHistory,
-    invites::Invite,
+    invites::{Invite, InviteKind, NewInvite, Person},
     lock::{DirLock, LockError},
     offline::{OfflineInfo, OfflineMessage, OfflineRow, OfflineTotal, OfflineUsage},
     private::PrivateUsage,
     pubsub::{NewNode, NodeRow, NodeSummary, SeenNode, SubscriptionRow},
     pubsub_items::{Item, ItemPage, ItemQuery, LastItem, Room, Stored},
     push::PushRow,
+    rooms::{NewRoom, RoomAffiliation, RoomArchiveRow, RoomCreated, RoomFound, RoomId, RoomListed, RoomRow},
+    rooms_list::{RoomBlock, RoomGone, RoomSummary, RoomsFor},
     roster::RosterRow,
     session_mark::SessionMark,
     uploads::{NewSlot, NewUpload, Upload, UploadQuota, UploadUsage},
@@ -77,6 +85,7 @@ use self::{
     archive_places::{ChatsGone, Places},
     batch::{BoxFuture, Delete, Op, Work},
     handout::Handout,
+    keys_version::KeysVersion,
     readers::{Reader, Readers},
     writer::Queue,
 };
@@ -150,6 +159,7 @@ struct Inner {
     archive_clock: AtomicI64,
     archive_ids: ArchiveIds,
     chats_gone: ChatsGone,
+    keys_version: KeysVersion,
     _temporary: Option<TemporaryDir>,
 }
 
@@ -179,7 +189,7 @@ impl Storage {
         let mut connection = sqlite::open_writer(&options).await?;
         sqlite::migrations().run(&mut connection).await?;
         replay(&mut connection, &journal).await?;
-        let archive_clock = AtomicI64::new(archive::last_id(&mut connection).await?);
+        let archive_clock = AtomicI64::new(archive_sql::last_id(&mut connection).await?);
         let archive_ids = ArchiveIds::open(&mut connection).await?;
         let handout = Arc::new(Handout::open(journal, options.journal_bytes_max)?);
         let readers = Readers::new(sqlite::reader_options(&options), options.readers);
@@ -197,6 +207,7 @@ impl Storage {
             archive_clock,
             archive_ids,
             chats_gone,
+            keys_version: KeysVersion::default(),
             _temporary: temporary,
         };
         Ok(Self(Arc::new(inner)))
@@ -261,6 +272,25 @@ impl Storage {
         let (answer, commit) = Commit::pair();
         self.0.queue.submit(Op::Task(Box::new(Work::new(bytes, work, answer))));
         commit
+    }
+
+    /// The same for what decides who may log in. [`keys_version`](Self::keys_version) changes when it is enqueued, and once
+    /// more when it is done.
+    fn write_keys<T, F>(&self, bytes: usize, work: F) -> Commit<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        let (answer, commit) = Commit::pair();
+        let work = Work::new(bytes, work, answer).changing(self.0.keys_version.change());
+        self.0.queue.submit(Op::Task(Box::new(work)));
+        commit
+    }
+
+    /// What was read of keys after this number was asked for is in force as long as the number is the same.
+    #[must_use]
+    pub fn keys_version(&self) -> u64 {
+        self.0.keys_version.current()
     }
 
     async fn reader(&self) -> Result<Reader<'_>, Error> {

@@ -32,11 +32,24 @@ const SET_FAILURES: &str =
     "UPDATE push SET failures = $5 WHERE account_id = $1 AND service = $2 AND node = $3 AND since_us = $4";
 const LIST: &str = "SELECT a.jid, p.service, p.node, p.resource, p.options, p.since_us, p.failures
     FROM accounts AS a JOIN push AS p ON p.account_id = a.id WHERE a.jid > $1 ORDER BY a.jid, p.service, p.node LIMIT $2";
+/// Of some accounts those that have registrations.
+const AMONG: &str = "SELECT json_group_array(jid) FROM (SELECT a.jid FROM json_each($1) AS asked
+    CROSS JOIN accounts AS a ON a.jid = asked.value WHERE EXISTS (SELECT 1 FROM push WHERE account_id = a.id)) AS some";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[SET, REMOVE, SET_FAILURES, LIST];
+pub(super) const STATEMENTS: &[&str] = &[SET, REMOVE, SET_FAILURES, LIST, AMONG];
 
 impl Storage {
+    /// Those of some accounts, by their addresses, that have registrations.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn push_among(&self, jids: &[&str]) -> Result<Vec<String>, Error> {
+        let query = sqlx::query_scalar(AMONG).bind(serde_json::Value::from(jids).to_string());
+        let packed: String = query.fetch_one(&mut *self.reader().await?).await?;
+        super::pubsub::unpack(&packed)
+    }
+
     /// Keeps a registration in the place of an earlier one of the node, and removes others in the same step.
     pub fn push_set(&self, account: AccountId, row: PushRow, gone: Vec<PushRow>) -> Commit<()> {
         let bytes = |row: &PushRow| row.service.len() + row.node.len() + row.options.as_ref().map_or(0, String::len);

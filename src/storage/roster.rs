@@ -1,5 +1,7 @@
 //! Rosters (RFC 6121 §2): contacts, their subscription state, and requests nobody has answered yet.
 
+use sqlx::SqliteConnection;
+
 use super::{AccountId, Commit, Error, Storage};
 
 /// What is known about one contact of one account.
@@ -61,26 +63,7 @@ impl Storage {
     /// Writes a row, new or not, and the version of the roster it makes.
     pub fn roster_upsert(&self, account: AccountId, row: RosterRow, new_version: i64) -> Commit<()> {
         let bytes = row.contact.len() + row.pending_stanza.as_ref().map_or(0, String::len);
-        self.write(bytes, move |connection| {
-            Box::pin(async move {
-                sqlx::query(UPSERT)
-                    .bind(account.0)
-                    .bind(row.contact)
-                    .bind(row.name)
-                    .bind(row.subscription)
-                    .bind(row.ask)
-                    .bind(row.approved)
-                    .bind(row.pending_in)
-                    .bind(row.pending_stanza)
-                    .bind(row.in_roster)
-                    .bind(serde_json::to_string(&row.groups).map_err(invalid)?)
-                    .bind(new_version)
-                    .execute(&mut *connection)
-                    .await?;
-                sqlx::query(SET_VERSION).bind(account.0).bind(new_version).execute(connection).await?;
-                Ok(())
-            })
-        })
+        self.write(bytes, move |connection| Box::pin(upsert(connection, account, row, new_version)))
     }
 
     /// Removes a row; `false` if there was none.
@@ -94,6 +77,31 @@ impl Storage {
             })
         })
     }
+}
+
+/// Writes a row and the version it makes, inside a larger operation.
+pub(super) async fn upsert(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    row: RosterRow,
+    new_version: i64,
+) -> Result<(), Error> {
+    sqlx::query(UPSERT)
+        .bind(account.0)
+        .bind(row.contact)
+        .bind(row.name)
+        .bind(row.subscription)
+        .bind(row.ask)
+        .bind(row.approved)
+        .bind(row.pending_in)
+        .bind(row.pending_stanza)
+        .bind(row.in_roster)
+        .bind(serde_json::to_string(&row.groups).map_err(invalid)?)
+        .bind(new_version)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(SET_VERSION).bind(account.0).bind(new_version).execute(connection).await?;
+    Ok(())
 }
 
 fn unpack(packed: Packed) -> Result<RosterRow, Error> {

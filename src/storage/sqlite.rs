@@ -85,6 +85,9 @@ pub(super) fn migrations() -> Migrator {
         (8, "archive by account", include_str!("migrations/0008_archive.sql")),
         (9, "photo", include_str!("migrations/0009_photo.sql")),
         (10, "uploads", include_str!("migrations/0010_uploads.sql")),
+        (11, "rooms", include_str!("migrations/0011_rooms.sql")),
+        (12, "archive by room", include_str!("migrations/0012_room_archive.sql")),
+        (13, "invitations", include_str!("migrations/0013_invites.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)

@@ -4,7 +4,9 @@ mod archive_tests;
 mod data;
 mod devices_tests;
 mod files;
+mod invite_tests;
 mod pubsub_tests;
+mod rooms_tests;
 mod writing;
 
 use std::{
@@ -75,19 +77,21 @@ async fn every_statement_can_be_prepared() {
         meta::STATEMENTS,
         session_mark::STATEMENTS,
         backup::STATEMENTS,
-        archive::STATEMENTS,
+        archive_sql::STATEMENTS,
+        rooms::STATEMENTS,
+        rooms_list::STATEMENTS,
         pubsub::STATEMENTS,
         pubsub_items::STATEMENTS,
         &pubsub_items::statements(),
         archive_ids::STATEMENTS,
-        archive_places::STATEMENTS,
+        &archive_places::statements(),
         &archive_search::statements(),
         push::STATEMENTS,
         devices::STATEMENTS,
         blocking::STATEMENTS,
         uploads::STATEMENTS,
     ];
-    for sql in files.concat().into_iter().chain(batch::statements()).chain(archive::statements()) {
+    for sql in files.concat().into_iter().chain(batch::statements()).chain(archive_sql::statements()) {
         if let Err(error) = (&mut connection).prepare(sql.into_sql_str()).await {
             panic!("{error}: {sql}");
         }
@@ -99,10 +103,11 @@ async fn hot_statements_use_their_indexes() {
     let storage = Storage::temporary().await.unwrap();
     let hot = [
         batch::statements(),
-        archive::statements(),
-        archive_places::STATEMENTS.to_vec(),
-        archive_search::statements().to_vec(),
-        archive::STATEMENTS.to_vec(),
+        archive_sql::statements(),
+        archive_places::statements(),
+        archive_search::statements(),
+        archive_sql::STATEMENTS.to_vec(),
+        rooms::STATEMENTS.to_vec(),
         vec![offline::STATEMENTS[0], accounts::STATEMENTS[0], roster::STATEMENTS[0], devices::STATEMENTS[0]],
     ];
     for sql in hot.concat() {
@@ -121,6 +126,11 @@ async fn hot_statements_use_their_indexes() {
                     "credentials",
                     "archive",
                     "archive_chats",
+                    "room_archive",
+                    "room_archive_chats",
+                    "rooms",
+                    "room_affiliations",
+                    "r",
                     "c",
                     "m",
                     "push",

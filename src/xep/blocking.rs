@@ -106,10 +106,8 @@ fn change(call: &IqCall<'_>, block: bool) -> Answer {
     let (core, client, request) = (call.core.clone(), call.client.clone(), call.request.clone());
     // To the end, whatever becomes of the session: the disk, the memory and what others see of it belong together.
     let work = im::to_the_end(call.core, async move {
-        if let Err(error) = wish.fulfil(&core, &client, &request).await
-            && let Some(reply) = request.error_reply(&error)
-        {
-            client.send(reply);
+        if let Err(error) = wish.fulfil(&core, &client, &request).await {
+            core.refuse(&client, &request, &error);
         }
     });
     Answer::SentLater(Box::pin(async move {

@@ -77,12 +77,9 @@ fn revoke(call: IqCall<'_>) -> Answer {
     Answer::SentLater(Box::pin(async move {
         let revoked = devices::revoke(&core, &account, id, &device, Some(&client.resource)).await;
         let own = revoked.as_ref().is_ok_and(|revoked| revoked.own);
-        let reply = match answer(revoked) {
-            Ok(()) => Some(Stanza::iq_result(&request, None)),
-            Err(error) => request.error_reply(&error),
-        };
-        if let Some(reply) = reply {
-            client.send(reply);
+        match answer(revoked) {
+            Ok(()) => client.send(Stanza::iq_result(&request, None)),
+            Err(error) => core.refuse(&client, &request, &error),
         }
         if own {
             client.resource.outbox.close(CloseReason::Revoked);

@@ -7,6 +7,7 @@ use crate::account::resource::{Client, Resource};
 use crate::core::Core;
 use crate::extension::{About, Declare, Extension};
 use crate::outbox::HeldLimits;
+use crate::xep::push;
 use std::sync::Arc;
 use xep_support::ns;
 use xep_support::xml::Element;
@@ -31,7 +32,10 @@ impl Extension for ClientStates {
 /// §4.2: there is no answer. `false`: this is no such indication.
 pub fn indicate(core: &Core, client: &Client, element: &Element) -> bool {
     match element.name() {
-        "active" => client.resource.outbox.activate(),
+        "active" => {
+            client.resource.outbox.activate();
+            push::here_again(core, client);
+        }
         "inactive" => deactivate(core, &client.resource),
         _ => return false,
     }

@@ -1,8 +1,8 @@
 //! XEP-0030: what an entity is, what it can, what belongs to it. The answers come from the registry, so that they cannot
 //! differ from what the extensions do. Forms in them: XEP-0128.
 
-use super::caps;
 use super::version::NAME;
+use super::{caps, commands};
 use crate::account::{Account, AccountState};
 use crate::config::Config;
 use crate::core::Core;
@@ -48,8 +48,9 @@ impl Extension for Discovery {
 fn server_info(call: IqCall<'_>) -> Answer {
     let query = Query::new(&call, ns::DISCO_INFO);
     match query.node {
-        Some(node) if !node.is_empty() => {
-            caps::own_info(call.core, call.to, &node).map_or_else(no_such_node, Answer::with)
+        Some(ref node) if !node.is_empty() => {
+            let command = || Some(query.element().children(commands::info(&call, node)?));
+            caps::own_info(call.core, call.to, node).or_else(command).map_or_else(no_such_node, Answer::with)
         }
         _ => Answer::with(query.of_server(call.core, call.to)),
     }
@@ -63,6 +64,9 @@ pub(super) fn server(core: &Core, host: &Jid) -> Element {
 /// The services of this domain.
 fn server_items(call: IqCall<'_>) -> Answer {
     let query = Query::new(&call, ns::DISCO_ITEMS);
+    if query.node.as_deref() == Some(ns::COMMANDS) {
+        return Answer::with(query.element().children(commands::items(&call)));
+    }
     if query.names_a_node() {
         return no_such_node();
     }
@@ -185,7 +189,7 @@ async fn found(ask: Arc<DiscoAsk>) -> Result<Option<Vec<Element>>, StanzaError> 
     Ok(all)
 }
 
-/// The server itself has no nodes.
+/// The server itself has no nodes but its commands.
 fn no_such_node() -> Answer {
     Answer::error(StanzaError::new(Condition::ItemNotFound))
 }

@@ -1,4 +1,5 @@
-//! XEP-0156 and XEP-0487: the documents are served by HTTP (`http::host_meta`); in XMPP there is nothing to declare.
+//! XEP-0156 and XEP-0487: the documents are served by HTTP (`http::host_meta`). XEP-0368: ports for TLS from the first byte
+//! (`c2s`), and for HTTP as well (`http::entrance`). In XMPP there is nothing to declare.
 
 use crate::extension::{About, Declare, Extension};
 use std::sync::Arc;
@@ -14,7 +15,18 @@ impl Extension for HostMeta {
     fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }
 
-/// The same for direct TLS.
+/// Client streams that begin with TLS.
+pub struct DirectTls;
+
+impl Extension for DirectTls {
+    fn about(&self) -> About {
+        About::new("XEP-0368", "SRV records for XMPP over TLS", "1.1.0")
+    }
+
+    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
+}
+
+/// Where these are, in host-meta.
 pub struct HostMeta2;
 
 impl Extension for HostMeta2 {

@@ -2,16 +2,20 @@
 //! account afterwards. XEP-0445: an invitation opens a server that is closed to others.
 
 mod form;
+mod limited;
 
 use crate::account::resource::Client;
-use crate::attempts::{Allowance, Purpose, address_key};
+use crate::attempts::{Allowance, Purpose};
 use crate::config::RegistrationMode;
 use crate::core::Core;
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall, IqResult};
-use crate::ops::{self, Invitation};
+use crate::ops::invitations::{self, Invitation};
+use crate::ops::{self, OpError};
 use crate::router::bounce::refused;
 use crate::{clock, close::CloseReason};
 use form::Wish;
+pub use limited::Limited;
+use limited::{HOUR_MS, PASSWORDS_PER_HOUR_MAX, too_often};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -70,6 +74,15 @@ impl RegistrationState {
     }
 }
 
+/// Is somebody filling in a form, who may take more time than a program?
+pub fn takes_time(core: &Core, state: &RegistrationState) -> bool {
+    match core.config().registration.mode {
+        RegistrationMode::Open => true,
+        RegistrationMode::Invite => state.invitation.is_some(),
+        RegistrationMode::Closed => false,
+    }
+}
+
 /// Can accounts be made by clients? Then the stream features name it (XEP-0077 §8, XEP-0445 §3).
 pub fn offered(core: &Core) -> bool {
     core.config().registration.mode != RegistrationMode::Closed
@@ -93,6 +106,7 @@ pub async fn before_login(
         Ok(payload) => Stanza::iq_result(request, payload),
         Err(error) => {
             tracing::debug!(reason = error.condition.as_str(), "registration refused");
+            core.counters.stanza_error(error.condition);
             request.error_reply(&error).unwrap_or_else(|| Stanza::iq_result(request, None))
         }
     }
@@ -145,16 +159,12 @@ async fn preauth(core: &Core, host: &Jid, peer: IpAddr, state: &mut Registration
     let token = payload.get_attr("token").filter(|token| !token.is_empty()).ok_or_else(StanzaError::bad_request)?;
     let guesses = Limited::guesses(core, peer);
     guesses.check(core)?;
-    let now_us = clock::now_micros();
-    let invite = core.storage.invite_get(token).await.map_err(refused("invitation"))?;
-    let good = invite.is_some_and(|invite| {
-        invite.domain == host.domain() && invite.uses_left > 0 && invite.expires_us.is_none_or(|end| end > now_us)
-    });
-    if !good {
+    let found = invitations::find_for_account(core, token, host.domain()).await.map_err(refused("invitation"))?;
+    if found.is_none() {
         guesses.take(core)?;
         return Err(StanzaError::item_not_found().with_text("The provided token is invalid or expired"));
     }
-    state.invitation = Some(Invitation { token: token.to_owned(), accepted_us: now_us });
+    state.invitation = found;
     Ok(None)
 }
 
@@ -177,22 +187,60 @@ async fn register(
     let jid = BareJid::new(Some(&username), host.domain())
         .map_err(|_| StanzaError::not_acceptable().with_text("no account can have this name"))?;
     if let Some(invitation) = &state.invitation {
-        let names = Limited::names(core, peer);
-        names.check(core)?;
-        if ops::exists(core, &jid).await? {
-            names.take(core)?;
-            return Err(ops::OpError::Exists.into());
-        }
-        let made = ops::create_invited_account(core, &jid, password, invitation).await;
-        if matches!(made, Err(ops::OpError::InviteGone)) {
+        let made = register_invited(core, &jid, peer, password, invitation).await;
+        if matches!(made, Err(Refused::Op(OpError::InviteGone))) {
             state.invitation = None;
         }
         made?;
     } else {
         register_openly(core, &jid, peer, password).await?;
+        core.counters.registrations.fetch_add(1, Ordering::Relaxed);
     }
-    core.counters.registrations.fetch_add(1, Ordering::Relaxed);
     Ok(None)
+}
+
+/// Why an invited person got no account.
+#[derive(Debug)]
+pub enum Refused {
+    /// The address has tried too often.
+    TooOften,
+    /// The account cannot be made.
+    Op(OpError),
+}
+
+impl From<Refused> for StanzaError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::TooOften => too_often(),
+            Refused::Op(error) => error.into(),
+        }
+    }
+}
+
+/// Makes the account of somebody who is invited. What fails for the name's sake counts: an invitation is no list of who is
+/// here. `false`: there is no contact of the inviter's.
+pub async fn register_invited(
+    core: &Arc<Core>,
+    jid: &BareJid,
+    peer: IpAddr,
+    password: String,
+    invitation: &Invitation,
+) -> Result<bool, Refused> {
+    let names = Limited::names(core, peer);
+    names.check(core).map_err(|_| Refused::TooOften)?;
+    let made = invitations::create_account(core, jid, password, invitation).await;
+    match made {
+        Ok(has_contact) => {
+            core.counters.registrations.fetch_add(1, Ordering::Relaxed);
+            Ok(has_contact)
+        }
+        Err(error) => {
+            if matches!(error, OpError::Exists | OpError::Reserved) {
+                names.take(core).map_err(|_| Refused::TooOften)?;
+            }
+            Err(Refused::Op(error))
+        }
+    }
 }
 
 /// Without an invitation each address has its limits: on accounts, and on asking which names are taken.
@@ -205,66 +253,11 @@ async fn register_openly(core: &Arc<Core>, jid: &BareJid, peer: IpAddr, password
     names.check(core)?;
     if ops::exists(core, jid).await? {
         names.take(core)?;
-        return Err(ops::OpError::Exists.into());
+        return Err(OpError::Exists.into());
     }
     // Counted before the slow part: many connections of one address must not get through together.
     accounts.take(core)?;
     Ok(ops::create_account(core, jid, password).await?)
-}
-
-fn too_often() -> StanzaError {
-    StanzaError::resource_constraint().with_text("too many attempts, try again later")
-}
-
-/// Something one address may do only so often.
-struct Limited {
-    purpose: Purpose,
-    key: String,
-    allowance: Allowance,
-}
-
-/// For each account that an address may make, it may ask for so many names that are taken.
-const NAMES_PER_ACCOUNT: usize = 10;
-const HOUR_MS: u64 = 3_600_000;
-/// How often one account may change its password.
-const PASSWORDS_PER_HOUR_MAX: usize = 20;
-
-impl Limited {
-    fn accounts(core: &Core, peer: IpAddr) -> Self {
-        let limits = &core.config().limits;
-        let attempts_max = limits.registrations_per_address_per_hour_max;
-        let allowance = Allowance { attempts_max, window_ms: HOUR_MS, tracked_max: limits.failed_logins_tracked_max };
-        Self { purpose: Purpose::Register, key: address_key(peer), allowance }
-    }
-
-    fn names(core: &Core, peer: IpAddr) -> Self {
-        let mut allowance = Self::accounts(core, peer).allowance;
-        allowance.attempts_max = allowance.attempts_max.saturating_mul(NAMES_PER_ACCOUNT);
-        Self { purpose: Purpose::Name, key: address_key(peer), allowance }
-    }
-
-    /// A wrong token is like a wrong password.
-    fn guesses(core: &Core, peer: IpAddr) -> Self {
-        let limits = &core.config().limits;
-        let window_ms = u64::try_from(limits.failed_logins_window_seconds.as_millis()).unwrap_or(u64::MAX);
-        let attempts_max = limits.failed_logins_per_address_max;
-        let allowance = Allowance { attempts_max, window_ms, tracked_max: limits.failed_logins_tracked_max };
-        Self { purpose: Purpose::Invite, key: address_key(peer), allowance }
-    }
-
-    fn check(&self, core: &Core) -> Result<(), StanzaError> {
-        if core.attempts.allowed(self.purpose, &self.key, self.allowance, clock::monotonic_ms()) {
-            return Ok(());
-        }
-        tracing::debug!(key = self.key, limit = ?self.purpose, "too many attempts to register");
-        Err(too_often())
-    }
-
-    /// Counts one; refused if there are too many already.
-    fn take(&self, core: &Core) -> Result<(), StanzaError> {
-        let taken = core.attempts.take(self.purpose, &self.key, self.allowance, clock::monotonic_ms());
-        if taken { Ok(()) } else { Err(too_often()) }
-    }
 }
 
 // After login.
@@ -335,11 +328,7 @@ fn remove(call: IqCall<'_>) -> Answer {
                 client.send(Stanza::iq_result(&request, None));
                 client.resource.outbox.close(CloseReason::AccountGone);
             }
-            Err(error) => {
-                if let Some(reply) = request.error_reply(&error.into()) {
-                    client.send(reply);
-                }
-            }
+            Err(error) => core.refuse(&client, &request, &error.into()),
         }
     }))
 }

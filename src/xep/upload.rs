@@ -147,15 +147,9 @@ fn accepted(call: &IqCall<'_>) -> Result<Answer, StanzaError> {
 }
 
 async fn make(core: &Arc<Core>, new: NewUpload, slot: Slot) -> IqResult {
-    let (quota, free_bytes_min, directory) = {
-        let config = core.config();
-        (quota(&config.upload), (config.upload.free_mib_min as u64) << 20, uploads::directory(&config))
-    };
+    let quota = quota(&core.config().upload);
     let bytes = new.bytes;
-    let free = tokio::task::spawn_blocking(move || rustix::fs::statvfs(directory)).await;
-    if let Ok(Ok(disk)) = free
-        && disk.f_bavail.saturating_mul(disk.f_frsize) < free_bytes_min.saturating_add(bytes)
-    {
+    if !uploads::has_room(core, bytes).await {
         tracing::warn!(bytes, "no slot for an upload: upload.free_mib_min would not be left on the disk");
         return Err(StanzaError::resource_constraint().with_text("there is no room for files on this server"));
     }

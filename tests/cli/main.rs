@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod archive;
+mod chat;
 mod devices;
 mod operations;
 mod pubsub;
 mod push;
+mod rooms;
 mod running;
 mod sessions;
 mod stopped;

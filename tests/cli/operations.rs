@@ -1,7 +1,7 @@
 //! Operations and their protocol, in the process of the test.
 
 use magpie::admin::protocol::{
-    Failure, FailureKind, Password, Reply, Request, Response, RosterChange, SubscriptionState,
+    Failure, FailureKind, InviteKind, InviteWish, Password, Reply, Request, Response, RosterChange, SubscriptionState,
 };
 use magpie::config::Config;
 use magpie::server::{Server, Standalone};
@@ -120,14 +120,70 @@ async fn slips_in_an_address_are_named() {
 #[tokio::test]
 async fn invitations_have_a_limit_and_an_end() {
     let server = Stopped::new().await;
-    let create = || Request::InviteCreate { domain: None, days: Some(1), uses: 2 };
+    let create = || Request::InviteCreate(wish(|wish| wish.uses = 2));
     let Reply::InviteCreated(invite) = server.done(create()).await else { panic!("no invitation") };
     assert_eq!((invite.uses_left, invite.domain.as_str()), (2, "localhost"));
     assert_eq!(invite.uri, format!("xmpp:localhost?register;preauth={}", invite.code));
     assert_eq!(server.refused(create()).await, FailureKind::Limit);
     server.done(Request::InviteRevoke { code: invite.code.clone() }).await;
     assert_eq!(server.refused(Request::InviteRevoke { code: invite.code }).await, FailureKind::NotFound);
-    assert_eq!(server.done(Request::InviteList).await, Reply::Invites(Vec::new()));
+    let list = server.done(Request::InviteList { after: 0 }).await;
+    assert_eq!(list, Reply::Invites { invites: Vec::new(), more: None });
+}
+
+fn wish(adjust: impl FnOnce(&mut InviteWish)) -> InviteWish {
+    let mut wish = InviteWish {
+        domain: None,
+        kind: None,
+        inviter: None,
+        username: None,
+        group: None,
+        seconds: Some(86_400),
+        days: None,
+        uses: 1,
+    };
+    adjust(&mut wish);
+    wish
+}
+
+#[tokio::test]
+async fn an_invitation_that_makes_no_sense_is_refused() {
+    let server = Stopped::new().await;
+    let romeo = || Some("romeo@localhost".to_owned());
+    let rows = [
+        (wish(|w| w.domain = Some("elsewhere.example".into())), FailureKind::BadRequest),
+        (wish(|w| w.kind = Some(InviteKind::Contact)), FailureKind::BadRequest),
+        (wish(|w| w.kind = Some(InviteKind::Both)), FailureKind::BadRequest),
+        (wish(|w| w.group = Some("Friends".into())), FailureKind::BadRequest),
+        (wish(|w| w.inviter = Some("nobody@localhost".into())), FailureKind::NotFound),
+        (wish(|w| w.inviter = Some("a@elsewhere.example".into())), FailureKind::BadRequest),
+        (wish(|w| w.username = Some("a b".into())), FailureKind::BadRequest),
+        (wish(|w| w.username = Some("a@elsewhere.example".into())), FailureKind::BadRequest),
+        (wish(|w| w.username = Some("romeo".into())), FailureKind::Exists),
+        (wish(|w| (w.username, w.uses) = (Some("paris".into()), 2)), FailureKind::BadRequest),
+        (wish(|w| w.seconds = Some(0)), FailureKind::BadRequest),
+        (wish(|w| w.seconds = Some(u64::MAX)), FailureKind::BadRequest),
+        (wish(|w| (w.seconds, w.days) = (None, Some(0))), FailureKind::BadRequest),
+        (wish(|w| w.uses = 0), FailureKind::BadRequest),
+        (
+            wish(|w| (w.inviter, w.kind, w.username) = (romeo(), Some(InviteKind::Contact), Some("paris".into()))),
+            FailureKind::BadRequest,
+        ),
+        (wish(|w| (w.inviter, w.group) = (romeo(), Some("x".repeat(100_000)))), FailureKind::BadRequest),
+    ];
+    for (wish, kind) in rows {
+        let shown = format!("{wish:?}");
+        assert_eq!(server.refused(Request::InviteCreate(wish)).await, kind, "{shown}");
+    }
+    // XEP-0401 §6.2: the name is kept, for the operator as for everybody.
+    let named = wish(|w| w.username = Some("Paris@localhost".into()));
+    let Reply::InviteCreated(invite) = server.done(Request::InviteCreate(named)).await else { panic!("no invitation") };
+    assert_eq!(invite.username.as_deref(), Some("paris"));
+    assert_eq!(invite.uri, format!("xmpp:paris@localhost?register;preauth={}", invite.code));
+    let add = || Request::UserAdd { jid: "paris@localhost".into(), password: Password("secret".into()) };
+    assert_eq!(server.refused(add()).await, FailureKind::Exists);
+    server.done(Request::InviteRevoke { code: invite.code }).await;
+    server.done(add()).await;
 }
 
 #[tokio::test]

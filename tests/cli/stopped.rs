@@ -121,7 +121,29 @@ fn invitations_without_a_server() {
     let invite = home.json("invite create --days 3 --uses 2");
     let code = invite["code"].as_str().unwrap();
     assert_eq!(invite["uri"], format!("xmpp:localhost?register;preauth={code}"));
+    assert_eq!(invite["link"], format!("https://localhost:5443/invite/{code}"));
     assert_eq!(home.json("invite list")["invites"][0]["uses_left"], 2);
+    assert_eq!(home.json(&format!("invite show {code}")), invite);
+    assert!(home.run("invite list").out.contains(code));
+    let shown = home.run(&format!("invite show {code}"));
+    // The corner of a QR code; a pipe gets no colours.
+    assert!(shown.out.contains("█▀▀▀▀▀█") && !shown.out.contains('\u{1b}'), "{}", shown.out);
+    assert!(!home.run(&format!("invite show {code} --no-qr")).out.contains('█'));
     assert_eq!(home.run(&format!("invite revoke {code}")).code, 0);
     assert_eq!(home.run(&format!("invite revoke {code}")).code, 1);
+    assert_eq!(home.run(&format!("invite show {code}")).code, 1);
+    assert_eq!(home.run("invite create --inviter romeo@localhost").code, 1);
+    assert_eq!(home.run("invite create --kind contact").code, 2);
+    home.write("magpie.toml", "[registration]\nmode = \"closed\"");
+    let useless = home.run("invite create");
+    assert!(useless.code == 2 && useless.err.contains("registration.mode"), "{}", useless.err);
+    home.write("magpie.toml", "");
+    home.add("romeo@localhost");
+    let both = home.json("invite create --inviter romeo@localhost --group Friends --expires 12h --uses 3");
+    let code = both["code"].as_str().unwrap();
+    assert_eq!(both["uri"], format!("xmpp:romeo@localhost?roster;preauth={code};ibr=y"));
+    assert_eq!((&both["kind"], &both["group"], &both["uses_max"]), (&"both".into(), &"Friends".into(), &3.into()));
+    // Its inviter takes it along.
+    assert_eq!(home.run("user del romeo@localhost -y").code, 0);
+    assert_eq!(home.run(&format!("invite show {code}")).code, 1);
 }

@@ -1,6 +1,6 @@
 //! The server as a process, and the directory it leaves behind.
 
-use magpie::storage::{Storage, StorageOptions};
+use magpie::storage::{RoomFound, Storage, StorageOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +19,15 @@ impl TestDir {
 
     fn data(&self) -> PathBuf {
         self.0.join("data")
+    }
+
+    /// What the dead server has in the archive of a room, in order.
+    pub(crate) async fn room_archive(&self, room: &str) -> Vec<String> {
+        let storage = Storage::open(StorageOptions::in_dir(self.data())).await.unwrap();
+        let RoomFound::Room(row) = storage.room_load(room).await.unwrap() else { panic!("no such room: {room}") };
+        let found = storage.room_archive_last(row.id, i64::MIN, u32::MAX >> 1, u64::MAX >> 2).await.unwrap();
+        storage.close().await.unwrap();
+        found.into_iter().map(|message| message.stanza).collect()
     }
 }
 

@@ -1,13 +1,17 @@
 //! The HTTP server, by literal requests over a socket.
 
-mod connections;
+mod chat;
+pub(crate) mod connections;
 mod discovery;
 mod greedy;
+mod invite;
 mod metrics;
+mod one_port;
 mod operators;
+mod smuggling;
 mod upload;
 mod upload_slots;
-mod wire;
+pub(crate) mod wire;
 
 use crate::support::TestServer;
 use magpie::config::Config;

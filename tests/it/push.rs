@@ -3,6 +3,7 @@
 mod enabling;
 mod errors;
 mod important;
+mod rooms;
 mod when;
 
 use crate::support::xml::El;

@@ -2,5 +2,6 @@
 
 mod failures;
 mod mechanisms;
+mod returning;
 mod scram;
 mod throttle;

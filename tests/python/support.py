@@ -33,6 +33,7 @@ class Magpie:
         listeners = self.json("status")["listeners"]
         self.starttls = self._address(listeners["starttls"][0])
         self.direct_tls = self._address(listeners["direct_tls"][0])
+        self.https = self._address(listeners["https"][0])
 
     def run(self, *args, stdin=""):
         return subprocess.run(

@@ -1,5 +1,6 @@
 //! XMPP protocol vocabulary: what bytes mean. No sockets, no clock, no SQL.
 
+pub mod bosh;
 pub mod formats;
 pub mod jid;
 pub mod ns;

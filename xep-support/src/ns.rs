@@ -106,6 +106,12 @@ pub const CONFERENCE: &str = "jabber:x:conference";
 pub const HATS: &str = "urn:xmpp:hats:0";
 /// XEP-0410 feature: the service answers self-pings itself.
 pub const MUC_SELF_PING: &str = "http://jabber.org/protocol/muc#self-ping-optimization";
+/// Channel search (XEP-0433).
+pub const CHANNEL_SEARCH: &str = "urn:xmpp:channel-search:0:search";
+/// The form of channel search (XEP-0433).
+pub const CHANNEL_SEARCH_PARAMS: &str = "urn:xmpp:channel-search:0:search-params";
+/// Errors of channel search (XEP-0433).
+pub const CHANNEL_SEARCH_ERROR: &str = "urn:xmpp:channel-search:0:error";
 /// XEP-0421 occupant id.
 pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 

@@ -11,12 +11,15 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use crate::ns;
-use crate::xml::StreamContext;
 use crate::xml::check::{Sink, Tag, walk};
 use crate::xml::writer::{escape_attr, unescape_attr};
+use crate::xml::{Element, StreamContext};
 
 /// What ends our side of a stream (RFC 6120 §4.4).
 pub const CLOSE: &str = "</stream:stream>";
+
+/// The same where each element stands alone (RFC 7395 §3.6). COMPAT: written as Strophe expects it, byte by byte.
+pub const FRAMED_CLOSE: &str = "<close xmlns=\"urn:ietf:params:xml:ns:xmpp-framing\" />";
 
 /// The longest language tag we keep: it is copied onto stanzas (BCP 47 §4.4.1 asks for 35).
 const LANG_BYTES_MAX: usize = 35;
@@ -66,6 +69,26 @@ impl StreamHeader {
         let header = Self::read(&element)?;
         header.check_root(prefix, local)?;
         Ok(header)
+    }
+
+    /// Reads the `<open/>` that stands for a header where each element stands alone (RFC 7395 §3.4). What follows inherits
+    /// nothing from it.
+    pub fn from_open(open: &Element) -> Result<Self, StreamCondition> {
+        match (open.name(), open.ns()) {
+            ("open", ns::FRAMING) if open.nodes().is_empty() => {}
+            ("open", other) if other != ns::FRAMING => return Err(StreamCondition::InvalidNamespace),
+            _ => return Err(StreamCondition::BadFormat),
+        }
+        let text = |name| open.get_attr(name).map(str::to_owned);
+        let version = open.get_attr("version").map(|v| version(v).ok_or(StreamCondition::UnsupportedVersion));
+        Ok(Self {
+            to: text("to"),
+            from: text("from"),
+            id: text("id"),
+            version: version.transpose()?.unwrap_or_default(),
+            lang: text("xml:lang").filter(|tag| is_language_tag(tag)),
+            ..Self::default()
+        })
     }
 
     /// Collects the attributes of a checked element.
@@ -144,7 +167,7 @@ impl<'a> Sink<'a> for Ignore {
 }
 
 /// What follows the XML declaration (XML 1.0 §2.8), which must say UTF-8 if it says anything (RFC 6120 §11.6).
-fn skip_declaration(text: &str) -> Result<&str, StreamCondition> {
+pub fn skip_declaration(text: &str) -> Result<&str, StreamCondition> {
     let Some(rest) = text.strip_prefix("<?xml") else {
         return Ok(text);
     };
@@ -233,6 +256,19 @@ impl ResponseHeader<'_> {
         escape_attr(out, self.content_ns);
         out.push_str("' xmlns:stream='");
         out.push_str(ns::STREAM);
+        self.write_attributes(out);
+        out.push_str("' version='1.0'>");
+    }
+
+    /// Appends the `<open/>` that stands for it where each element stands alone (RFC 7395 §3.4).
+    pub fn write_open(&self, out: &mut String) {
+        out.push_str("<open xmlns='");
+        out.push_str(ns::FRAMING);
+        self.write_attributes(out);
+        out.push_str("' version='1.0'/>");
+    }
+
+    fn write_attributes(&self, out: &mut String) {
         out.push_str("' id='");
         escape_attr(out, self.id);
         for (name, value) in [("from", self.from), ("to", self.to), ("xml:lang", self.lang)] {
@@ -243,7 +279,6 @@ impl ResponseHeader<'_> {
                 escape_attr(out, value);
             }
         }
-        out.push_str("' version='1.0'>");
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) async fn enter(
 ) -> Result<Result<Entered, &'static str>, CloseReason> {
     let mut inline = String::new();
     if let Some(resume) = resume {
-        match stream_management::resume(n.core, account, &resume).await? {
+        match stream_management::resume(n.core, account, &resume, n.channel.wire.framing).await? {
             Ok(Resumed { client, ack, element, tail }) => {
                 element.write(&mut inline, ns::SASL2);
                 // One that was bound before the client said who it is.
@@ -206,7 +206,7 @@ impl Entered {
             return Outcome::Unbound(account, self.agent.unwrap_or_default());
         };
         if let Some(tail) = &tail {
-            n.channel.wire.queue(tail);
+            n.channel.wire.queue(|_, out| out.extend_from_slice(tail));
         }
         let ready: Ready = n.ready(client, ack, tail.is_some());
         Outcome::Ready(Box::new(ready))

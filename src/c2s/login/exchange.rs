@@ -3,6 +3,7 @@
 use super::guess::Guess;
 use crate::account::roster::Roster;
 use crate::account::{Account, OfflineState};
+use crate::attempts::address_key;
 use crate::c2s::channel::{Inbound, refused};
 use crate::c2s::negotiate::Negotiation;
 use crate::clock;
@@ -10,7 +11,9 @@ use crate::close::CloseReason;
 use crate::core::Core;
 use crate::ops;
 use crate::router;
-use crate::sasl::{Credentials, Exchange, Failure, Offer, Step, StoredKey, Success, UpgradeTask};
+use crate::sasl::{
+    Credentials, Exchange, Failure, Newcomer, Offer, PasswordTag, Step, StoredKey, Success, UpgradeTask,
+};
 use crate::storage::{AccountRecord, ScramHash};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -102,11 +105,13 @@ pub(super) async fn run(
                     Ok(claim) => claim,
                     Err(failure) => return Ok(Err(failure)),
                 };
-                let Claim { jid, stored } = claim;
+                let Claim { jid, stored, version } = claim;
                 let looked_up = jid.as_ref().map_or(name.as_str(), |j| j.as_str()).to_owned();
-                let proof = stored.as_ref().and_then(proof_by);
-                user = jid.zip(proof);
-                exchange.credentials(&looked_up, stored).await
+                user = jid.zip(stored.clone()).and_then(|(jid, keys)| User::new(n, jid, keys, version, &exchange));
+                match user.as_ref().is_some_and(|user| user.has_proved_before(n)) {
+                    true => exchange.vouched(),
+                    false => exchange.credentials(&looked_up, stored).await,
+                }
             }
             Step::Challenge(challenge) => {
                 let mut out = String::new();
@@ -134,6 +139,8 @@ struct Claim {
     jid: Option<BareJid>,
     /// The keys; none for an account that does not exist or is disabled, which looks the same from outside.
     stored: Option<Credentials>,
+    /// Since then these keys are in force.
+    version: u64,
 }
 
 impl Claim {
@@ -145,15 +152,48 @@ impl Claim {
     ) -> Result<Self, SaslFailure> {
         let host = n.host.as_ref().map(Jid::domain).unwrap_or_default();
         let jid = BareJid::new(Some(name), host).ok();
-        let Some(jid) = jid else { return Ok(Self { jid: None, stored: None }) };
+        let version = n.core.storage.keys_version();
+        let Some(jid) = jid else { return Ok(Self { jid: None, stored: None, version }) };
         if profile == Profile::Sasl2 && n.header_contradicts(&jid) {
             return Err(SaslFailure::InvalidAuthzid);
         }
         if !guess.at_account(n, &jid).await {
             return Err(SaslFailure::TemporaryAuthFailure);
         }
-        let stored = stored(n.core, &jid).await?;
-        Ok(Self { jid: Some(jid), stored })
+        let remembered = n.core.remembered.keys(newcomer(&jid, &address_key(n.peer), version));
+        let stored = match remembered {
+            Some(keys) => Some(keys),
+            None => stored(n.core, &jid).await?,
+        };
+        Ok(Self { jid: Some(jid), stored, version })
+    }
+}
+
+fn newcomer<'a>(jid: &'a BareJid, from: &'a str, version: u64) -> Newcomer<'a> {
+    Newcomer { account: jid.as_str(), from, version, now_ms: clock::monotonic_ms() }
+}
+
+/// Somebody with keys, on the way to prove something.
+struct User {
+    jid: BareJid,
+    keys: Credentials,
+    version: u64,
+    proof: Proof,
+    /// The password that was sent, if one was.
+    password: Option<PasswordTag>,
+}
+
+impl User {
+    fn new(n: &Negotiation<'_>, jid: BareJid, keys: Credentials, version: u64, exchange: &Exchange) -> Option<Self> {
+        let proof = proof_by(&keys)?;
+        let who = newcomer(&jid, "", version);
+        let password = exchange.claimed_password().and_then(|password| n.core.remembered.tag(who, &keys, password));
+        Some(Self { jid, keys, version, proof, password })
+    }
+
+    fn has_proved_before(&self, n: &Negotiation<'_>) -> bool {
+        let who = newcomer(&self.jid, "", self.version);
+        self.password.as_ref().is_some_and(|password| n.core.remembered.is_proved(who, password))
     }
 }
 
@@ -204,8 +244,8 @@ fn credentials(record: AccountRecord) -> Credentials {
 }
 
 /// Authenticated: is the asked identity the user's own (RFC 6120 §6.3.8), and does the account load?
-async fn finish(n: &Negotiation<'_>, user: Option<(BareJid, Proof)>, success: Success) -> Result<Proven, SaslFailure> {
-    let Some((user, proof)) = user else { return anonymous(n, &success) };
+async fn finish(n: &Negotiation<'_>, user: Option<User>, success: Success) -> Result<Proven, SaslFailure> {
+    let Some(User { jid: user, keys, version, proof, password }) = user else { return anonymous(n, &success) };
     if let Some(authzid) = &success.authzid {
         let same = Jid::parse(authzid).is_ok_and(|asked| asked == *user);
         if !same {
@@ -215,8 +255,13 @@ async fn finish(n: &Negotiation<'_>, user: Option<(BareJid, Proof)>, success: Su
     let account = load(n.core, &user).await?;
     tracing::info!(user = %user, mechanism = success.mechanism.name(), "authenticated");
     let mut proven = Proven { account, additional: success.additional, proof };
-    if let Some(missing) = success.missing {
-        complete(n.core, &mut proven, *missing).await;
+    match success.missing {
+        Some(missing) => complete(n.core, &mut proven, *missing).await,
+        None => {
+            let logins_max = n.core.config().limits.logins_remembered_max;
+            let from = address_key(n.peer);
+            n.core.remembered.note(newcomer(&user, &from, version), keys, password, logins_max);
+        }
     }
     Ok(proven)
 }

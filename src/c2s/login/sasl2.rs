@@ -10,7 +10,6 @@ use crate::close::CloseReason;
 use crate::sasl::{FastMechanism, Offer, UpgradeTask};
 use bind2::Bind;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use xep_support::ns;
 use xep_support::sasl::SaslFailure;
 use xep_support::sasl2::{self, Authenticate, Sasl2Request};
@@ -95,7 +94,7 @@ pub(in crate::c2s) async fn authenticate(
     match attempt(n, offer, element).await? {
         Ok(outcome) => Ok(outcome),
         Err(refusal) => {
-            super::failed(n, refusal.failure);
+            super::failed(n, element.get_attr("mechanism").unwrap_or_default(), refusal.failure);
             let mut out = String::new();
             sasl2::write_failure(&mut out, refusal.failure, refusal.specific, refusal.text);
             n.channel.say(&out);
@@ -214,7 +213,7 @@ async fn succeed(
         Ok(entered) => entered,
         Err(text) => return Ok(Err(Refusal::with_text(SaslFailure::TemporaryAuthFailure, text))),
     };
-    n.core.counters.logins.fetch_add(1, Ordering::Relaxed);
+    n.core.counters.logins.note(&request.mechanism, None);
     if let Some(token) = token {
         token.write(&mut entered.inline, ns::SASL2);
     }
@@ -222,7 +221,7 @@ async fn succeed(
     let identifier = entered.bound_jid().unwrap_or(account.jid.as_str());
     sasl2::write_success(&mut out, additional.as_deref(), identifier, &entered.inline);
     n.logged_in();
-    out.push_str(&n.features_after_login(entered.has_session(), entered.is_managed()));
     n.channel.say(&out);
+    n.channel.say(&n.features_after_login(entered.has_session(), entered.is_managed()));
     Ok(Ok(entered.into_outcome(n, account)))
 }

@@ -66,15 +66,15 @@ impl Negotiation<'_> {
         if !self.registration.take_request(self.core, self.peer) {
             return Err(CloseReason::Refused(StreamCondition::PolicyViolation, "too many requests before login"));
         }
-        // Where nobody can register, nobody is filling in a form.
-        self.patience.store(register::offered(self.core), Ordering::Relaxed);
         let reply = register::before_login(self.core, host, self.peer, &mut self.registration, &stanza).await;
-        self.channel.send(&reply.to_xml()).await
+        // Where nobody can register, nobody is filling in a form.
+        self.patience.store(register::takes_time(self.core, &self.registration), Ordering::Relaxed);
+        self.channel.send_stanza(&reply).await
     }
 
     /// RFC 6120 §5.4.
     async fn start_tls(&mut self, certs: &CertStore) -> Result<(), CloseReason> {
-        if self.tls.is_some() {
+        if !self.may_start_tls() {
             let _ = self.channel.send(&format!("<failure xmlns='{}'/>", ns::TLS)).await;
             return Err(CloseReason::ClientClosed);
         }
@@ -89,7 +89,8 @@ impl Negotiation<'_> {
         match plain.upgrade(certs, host, &[]).await {
             Ok((io, info)) => {
                 self.channel.wire.io = io;
-                self.tls = Some(info);
+                self.way.tls = Some(info);
+                self.way.encrypted = true;
                 // §5.4.3.3: what was said in the clear is forgotten.
                 self.host = None;
                 self.channel.restart();

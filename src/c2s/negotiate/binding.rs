@@ -42,7 +42,7 @@ impl Negotiation<'_> {
                 }
                 Inbound::Element(TopLevel::Other(_)) => return Err(unknown_element()),
                 Inbound::Malformed(reply) => {
-                    self.channel.send(&reply.to_xml()).await?;
+                    self.channel.send_stanza(&reply).await?;
                     continue;
                 }
             };
@@ -53,7 +53,7 @@ impl Negotiation<'_> {
                 return Err(refused(StreamCondition::NotAuthorized));
             }
             self.still_welcome(&account, device)?;
-            let (peer, encrypted, agent) = (self.peer, self.tls.is_some(), agent.clone());
+            let (peer, encrypted, agent) = (self.peer, self.is_encrypted(), agent.clone());
             let newcomer = Newcomer { account: &account, peer, encrypted, agent };
             match bind::bind_as_asked(self.core, newcomer, &stanza).await {
                 Ok(client) => {
@@ -62,7 +62,7 @@ impl Negotiation<'_> {
                 }
                 Err(error) => {
                     if let Some(reply) = stanza.error_reply(&error) {
-                        self.channel.send(&reply.to_xml()).await?;
+                        self.channel.send_stanza(&reply).await?;
                     }
                 }
             }

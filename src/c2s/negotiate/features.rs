@@ -13,7 +13,7 @@ impl Negotiation<'_> {
     /// What this client may do now, and under which version (XEP-0509 §2.1).
     pub(super) fn features_before_login(&mut self, offer: &Offer) -> String {
         let mut out = String::from("<stream:features>");
-        if self.tls.is_none() {
+        if self.may_start_tls() {
             // RFC 6120 §5.3.1; with the test switch it stays possible, but is not forced.
             let required = if offer.mechanisms().is_empty() { "<required/>" } else { "" };
             let _ = write!(out, "<starttls xmlns='{}'>{required}</starttls>", ns::TLS);

@@ -34,7 +34,7 @@ pub(super) struct Managed {
 
 impl Session {
     /// Begins with stream management: that of a session that was resumed, or one that was enabled with binding.
-    pub fn managed_by(mut self, ack: Box<Ack>) -> Self {
+    pub fn managed_by(mut self: Box<Self>, ack: Box<Ack>) -> Box<Self> {
         self.managed = Some(Box::new(Managed { ack: Some(ack), ..Managed::default() }));
         self
     }
@@ -49,16 +49,17 @@ impl Session {
 
     /// §3, §4.
     pub(super) fn manage_stream(&mut self, element: &Element) -> Result<(), CloseReason> {
+        let framing = self.wire.framing;
         let Managed { ack, answer, say } = &mut **self.managed.get_or_insert_default();
         match (element.name(), ack) {
             ("enable", ack @ None) => {
                 let new = stream_management::enable(&self.core, &self.client, element);
-                write_enabled(say, new.resume.as_ref());
+                framing.element(say, |out| write_enabled(out, new.resume.as_ref()));
                 *ack = Some(Box::new(new));
             }
             ("r", Some(ack)) if self.client.pending.is_clear() => {
                 ack.make_safe(ack.handled);
-                write_ack(say, ack.handled);
+                framing.element(say, |out| write_ack(out, ack.handled));
             }
             ("r", Some(ack)) => {
                 // The count must not contain what is not safe yet.
@@ -77,11 +78,11 @@ impl Session {
                 }
                 // It was asked before the last of them were sent, and perhaps nothing follows that asks again.
                 if ack.take_request(true, clock::monotonic_seconds()) {
-                    write_request(say);
+                    framing.element(say, write_request);
                 }
             }
             // §3: once, and only on a bound stream; a session cannot be resumed from within another.
-            _ => say.extend_from_slice(failed(Condition::UnexpectedRequest, None).as_bytes()),
+            _ => framing.say(say, &failed(Condition::UnexpectedRequest, None)),
         }
         Ok(())
     }
@@ -108,7 +109,7 @@ impl Session {
             if let Some(ack) = &mut managed.ack {
                 ack.make_safe(h);
             }
-            write_ack(&mut managed.say, h);
+            self.wire.framing.element(&mut managed.say, |out| write_ack(out, h));
         }
     }
 
@@ -118,12 +119,13 @@ impl Session {
     }
 
     /// Is there something to write that is no stanza?
-    pub(super) fn said_bytes(&self) -> usize {
-        self.managed.as_ref().map_or(0, |managed| managed.say.len())
+    pub(super) fn has_said(&self) -> bool {
+        self.managed.as_ref().is_some_and(|managed| !managed.say.is_empty()) || self.wire.input.has_control()
     }
 
     /// Moves that to the output.
     pub(super) fn say_into(&mut self, out: &mut Vec<u8>) {
+        self.wire.input.write_control(out);
         if let Some(managed) = &mut self.managed {
             out.extend_from_slice(&std::mem::take(&mut managed.say));
         }
@@ -163,13 +165,13 @@ impl Session {
         self.say_into(out);
         // All that was read so far is handled: an answer among these goes into the journal together with that.
         let safe = self.wait.is_none() && self.client.pending.is_clear();
+        let framing = self.wire.framing;
         let Some(ack) = self.ack_mut() else { return Ok(()) };
         BATCH.with_borrow_mut(|batch| {
             let now_us = clock::now_micros();
             for item in items.drain(..) {
-                let start = out.len();
-                item.print(out);
-                ack.note_sent(item, now_us, &out[start..], batch);
+                let printed = framing.item(out, &item);
+                ack.note_sent(item, now_us, &out[printed], batch);
             }
             if safe {
                 ack.note_safe(ack.handled, batch);
@@ -179,7 +181,7 @@ impl Session {
             }
         });
         if ack.take_request(idle, clock::monotonic_seconds()) {
-            write_request(out);
+            framing.element(out, write_request);
         }
         let result = self.wire.write(cx, out);
         if result.is_ok() && self.wire.is_drained() {

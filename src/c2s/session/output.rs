@@ -42,11 +42,12 @@ impl Session {
                 // Empty, unless a defect interrupted another session here: its items are not for this client.
                 items.clear();
                 let taken = self.client.resource.outbox.take(items, self.batch_bytes_max(), cx.waker());
-                let said = self.said_bytes();
-                if items.is_empty() && said == 0 {
+                let said = self.has_said();
+                if items.is_empty() && !said {
                     return Ok((0, taken.close));
                 }
-                let count = items.len() + said;
+                self.count_written(items);
+                let count = items.len() + usize::from(said);
                 let written = match self.is_managed() {
                     true => self.write_managed(cx, out, items, !taken.left),
                     false => self.write_items(cx, out, items),
@@ -68,6 +69,14 @@ impl Session {
         }
     }
 
+    fn count_written(&self, items: &[Item]) {
+        let mut counts = [0; 3];
+        items.iter().for_each(|item| counts[item.stanza.kind() as usize] += 1);
+        for (kind, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            self.core.counters.stanzas_out.add(kind, count);
+        }
+    }
+
     /// Prints a batch, writes it, and settles it at once if the socket took it all.
     fn write_items(
         &mut self,
@@ -79,7 +88,7 @@ impl Session {
         self.say_into(out);
         let mut ends = smallvec::SmallVec::<[usize; 32]>::new();
         for item in items.iter() {
-            item.print(out);
+            self.wire.framing.item(out, item);
             ends.push(out.len());
         }
         // A stored message must be noted as handed out the moment it is: what is killed in between comes twice. So nothing
@@ -181,7 +190,7 @@ fn settle(items: impl Iterator<Item = Item>) {
     let mut rows: Option<HandedOut> = None;
     for item in items {
         match item.receipt {
-            Receipt::None | Receipt::Hold(_) => {}
+            Receipt::None | Receipt::Hold(_) | Receipt::Told(_) => {}
             Receipt::Copy(copies) => copies.written(),
             Receipt::Row(row) => row.written(&mut rows),
             Receipt::Unacked(share) => share.acknowledged(),

@@ -1,6 +1,7 @@
 //! The one timer of a session: silence, a stalled writer, the end of a pause.
 
-use super::{BATCH_AWAITED_SECONDS_MAX, STALL_AWAITED_SECONDS_MAX, Session};
+use super::{BATCH_AWAITED_SECONDS_MAX, REQUEST_AWAITED_SECONDS_MAX, STALL_AWAITED_SECONDS_MAX, Session};
+use crate::c2s::framing::Framing;
 use crate::clock;
 use crate::close::CloseReason;
 use std::future::Future;
@@ -24,13 +25,16 @@ impl Session {
     pub(super) fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = clock::monotonic_seconds();
-            let silent = now.saturating_sub(self.read_seconds);
+            // Where each request is a sign of life, whoever counts them says when the connection is lost (XEP-0124 §9).
+            let by_requests = self.wire.framing == Framing::Alone;
+            let silent = if by_requests { 0 } else { now.saturating_sub(self.read_seconds) };
             if let Some(stall) = self.stall {
                 // As long as something moves nobody is cut off, unless others wait too long for it.
                 let still = now.saturating_sub(stall.moved_seconds);
-                let late = still >= STALL_AWAITED_SECONDS_MAX
-                    || now.saturating_sub(stall.since_seconds) >= BATCH_AWAITED_SECONDS_MAX;
-                if still >= self.limits.stall_seconds || late && self.is_awaited() {
+                let awaited_max = if by_requests { REQUEST_AWAITED_SECONDS_MAX } else { STALL_AWAITED_SECONDS_MAX };
+                let late = still >= awaited_max || now.saturating_sub(stall.since_seconds) >= BATCH_AWAITED_SECONDS_MAX;
+                let stalled = still >= self.limits.stall_seconds && !(by_requests && stall.backlog > 0);
+                if stalled || late && self.is_awaited() {
                     return Poll::Ready(CloseReason::WriteStalled);
                 }
             }
@@ -43,8 +47,13 @@ impl Session {
             }
             if silent >= self.limits.probe_seconds && !self.probed {
                 self.probed = true;
-                self.probes = self.probes.wrapping_add(1);
-                self.client.send(probe(self.client.jid().as_jid(), self.probes));
+                if self.wire.input.probe() {
+                    // It is written at our next turn.
+                    cx.waker().wake_by_ref();
+                } else {
+                    self.probes = self.probes.wrapping_add(1);
+                    self.client.send(probe(self.client.jid().as_jid(), self.probes));
+                }
             }
             let idle = if self.probed { dead } else { self.limits.probe_seconds };
             let mut next = idle.saturating_sub(silent).max(1);

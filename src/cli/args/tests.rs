@@ -57,6 +57,8 @@ fn every_command_reads() {
         "reload",
         "status --json",
         "stop",
+        "chat install",
+        "chat install converse.js.tgz --json",
         "user add a@b --password-stdin",
         "user passwd a@b --generate",
         "user del a@b --yes",
@@ -74,15 +76,23 @@ fn every_command_reads() {
         "upload show f",
         "upload delete f -y",
         "upload purge a@b --older-than-days 3 --yes",
+        "room list conference.b",
+        "room create r@conference.b --owner a@b membersonly=1",
+        "room archive export r@conference.b",
+        "room block add x.example --service conference.b",
         "announce hello --to b",
         "backup f",
         "restore f --verify",
         "invite create --days 3 --uses 2",
+        "invite create b --kind contact --inviter a@b --expires 12h --no-qr",
+        "invite show abc",
         "invite list",
         "invite revoke abc",
     ] {
         read(&format!("magpie {line}")).unwrap_or_else(|error| panic!("{line}: {error}"));
     }
     assert!(read("magpie user add a@b --generate --password-stdin").is_err());
-    assert!(read("magpie invite create --uses 0").is_err());
+    for wrong in ["--uses 0", "--expires 7", "--days 0", "--days 1 --expires 1d", "--group x", "--kind x"] {
+        assert!(read(&format!("magpie invite create {wrong}")).is_err(), "{wrong}");
+    }
 }

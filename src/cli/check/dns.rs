@@ -63,7 +63,9 @@ pub(super) async fn check(config: &Config, resolver: &impl Resolve) -> Vec<Findi
     let mut findings = Vec::new();
     for domain in config.domains.iter().filter(|domain| is_public(domain)) {
         let starttls = service(resolver, domain, "_xmpp-client", &config.c2s.listen).await;
-        let direct = service(resolver, domain, "_xmpps-client", &config.c2s.tls_listen).await;
+        // HTTPS ports take these streams as well.
+        let with_tls = [&config.c2s.tls_listen[..], &config.http.tls_listen].concat();
+        let direct = service(resolver, domain, "_xmpps-client", &with_tls).await;
         findings.extend(starttls.into_iter().chain(direct).flatten());
     }
     findings
@@ -124,6 +126,15 @@ mod tests {
         async fn srv(&self, name: &str) -> Result<Vec<Srv>, String> {
             self.0.get(name).cloned().unwrap_or_else(|| Ok(Vec::new()))
         }
+    }
+
+    #[tokio::test]
+    async fn an_https_port_is_good_for_streams() {
+        let mut config = Config { domains: vec!["example.org".to_owned()], ..Config::default() };
+        config.http.tls_listen = vec!["[::]:443".parse().unwrap()];
+        let answers = HashMap::from([("_xmpps-client._tcp.example.org", srv("xmpp.example.org", 443))]);
+        let found = check(&config, &Fake(answers)).await;
+        assert!(found.iter().all(|finding| !finding.message.contains("does not listen")), "{found:?}");
     }
 
     async fn findings(domain: &str, answers: &[(&'static str, Result<Vec<Srv>, String>)]) -> Vec<(Outcome, String)> {

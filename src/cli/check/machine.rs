@@ -15,6 +15,7 @@ use rustix::{
 
 use super::{Finding, Outcome};
 use crate::config::Config;
+use crate::web_client::WebClient;
 
 const MIB: u64 = 1024 * 1024;
 /// With less the database may stop within hours.
@@ -59,6 +60,19 @@ fn port(address: SocketAddr, bound: io::Result<()>, running: bool) -> Finding {
 /// Addresses every machine with that protocol has.
 fn is_everyones(address: SocketAddr) -> bool {
     address.ip().is_loopback() || address.ip().is_unspecified()
+}
+
+/// Whether there is a page at `/chat`.
+pub(super) fn web_client(config: &Config) -> Finding {
+    let (outcome, message) = match WebClient::find(&config.chat) {
+        Ok(Some(client)) => (Outcome::Ok, format!("the web client at /chat has {} files", client.len())),
+        Ok(None) if config.chat.enabled => {
+            (Outcome::Ok, "no web client at /chat: `magpie chat install` fetches one".to_owned())
+        }
+        Ok(None) => (Outcome::Ok, "the web client at /chat is turned off".to_owned()),
+        Err(error) => (Outcome::Warning, format!("no web client at /chat: {error}")),
+    };
+    Finding::new("web", outcome, message)
 }
 
 /// Whether the data directory can be written, is private, and has room.

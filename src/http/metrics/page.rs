@@ -54,8 +54,17 @@ impl Family<'_> {
 
     /// One of several, told apart by a label.
     pub(super) fn with(self, label: &str, of: &str, value: impl Into<Figure>) -> Self {
-        let of = of.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let _ = writeln!(self.page.0, "{}{{{label}=\"{of}\"}} {}", self.name, value.into().0);
+        self.with_all(&[(label, of)], value)
+    }
+
+    /// One of several, told apart by these labels.
+    pub(super) fn with_all(self, labels: &[(&str, &str)], value: impl Into<Figure>) -> Self {
+        let _ = write!(self.page.0, "{}{{", self.name);
+        for (at, (label, of)) in labels.iter().enumerate() {
+            let of = of.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.page.0, "{}{label}=\"{of}\"", if at > 0 { "," } else { "" });
+        }
+        let _ = writeln!(self.page.0, "}} {}", value.into().0);
         self
     }
 }
@@ -95,12 +104,12 @@ mod tests {
     #[test]
     fn as_prometheus_reads_it() {
         let mut page = Page::default();
-        page.gauge("a", "What it is.").with("file", "a\"b\\c\nd", 7u64).with("file", "e", 0.5);
+        page.gauge("a", "What it is.").with("file", "a\"b\\c\nd", 7u64).with_all(&[("file", "e"), ("of", "f")], 0.5);
         page.counter("b_total", "How often.").is(3usize);
         let histogram = Histogram::new([500, 1_000_000]);
         [250, 2_000_000].into_iter().for_each(|micros| histogram.observe(micros));
         page.histogram("c_seconds", "How long.", &histogram.snapshot(), 1e6);
-        let expected = "# HELP a What it is.\n# TYPE a gauge\na{file=\"a\\\"b\\\\c\\nd\"} 7\na{file=\"e\"} 0.5\n\
+        let expected = "# HELP a What it is.\n# TYPE a gauge\na{file=\"a\\\"b\\\\c\\nd\"} 7\na{file=\"e\",of=\"f\"} 0.5\n\
             # HELP b_total How often.\n# TYPE b_total counter\nb_total 3\n\
             # HELP c_seconds How long.\n# TYPE c_seconds histogram\nc_seconds_bucket{le=\"0.0005\"} 0\n";
         let text = page.finish();

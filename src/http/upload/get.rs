@@ -66,6 +66,10 @@ pub(super) async fn get(call: Call, upload: Upload) -> Reply {
         }
         Err(error) => {
             tracing::error!(%error, token = upload.token, "uploaded file not opened");
+            if error.kind() == io::ErrorKind::NotFound {
+                // The database was restored, its files were not.
+                return reply::refusal(StatusCode::NOT_FOUND, "there is no such file any more");
+            }
             reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read")
         }
     }

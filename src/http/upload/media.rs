@@ -76,8 +76,16 @@ pub(super) fn disposition(is_inline: bool, name: &str) -> String {
     const OTHERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     let plain: String =
         name.chars().map(|c| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%') { c } else { '_' }).collect();
+    let shown: String = name.chars().map(|c| if misleads(c) { '_' } else { c }).collect();
     let how = if is_inline { "inline" } else { "attachment" };
-    format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, OTHERS))
+    format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(&shown, OTHERS))
+}
+
+/// What makes a name look like another one: controls, line ends, and what turns the direction of writing (UAX #9 §2), by
+/// which `gpj.exe` is read as `exe.jpg`.
+fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -110,7 +118,12 @@ mod tests {
     fn a_name_cannot_break_out_of_its_header() {
         assert_eq!(
             disposition(false, "a\"\r\nSet-Cookie: x\\é.jpg"),
-            "attachment; filename=\"a___Set-Cookie: x__.jpg\"; filename*=UTF-8''a%22%0D%0ASet-Cookie%3A%20x%5C%C3%A9.jpg"
+            "attachment; filename=\"a___Set-Cookie: x__.jpg\"; filename*=UTF-8''a%22__Set-Cookie%3A%20x%5C%C3%A9.jpg"
         );
+        for turned in ['\u{202e}', '\u{2066}', '\u{200f}', '\u{61c}', '\u{2028}'] {
+            let disposition = disposition(true, &format!("a{turned}gpj.exe"));
+            assert_eq!(disposition, "inline; filename=\"a_gpj.exe\"; filename*=UTF-8''a_gpj.exe", "{turned:?}");
+        }
+        assert!(disposition(true, "\u{5e9}.jpg").ends_with("UTF-8''%D7%A9.jpg"), "names are written both ways");
     }
 }

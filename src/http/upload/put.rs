@@ -8,7 +8,7 @@ use crate::http::reply::{self, Reply};
 use crate::http::routes::Call;
 use crate::site::Claim;
 use crate::storage::{self, Upload};
-use crate::uploads;
+use crate::uploads::{self, has_room};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
 
 /// Written, and kept in memory, at a time.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -36,6 +37,10 @@ enum Failed {
     Cut(#[from] hyper::Error),
     #[error("nothing more came")]
     Stalled,
+    #[error("it comes too slowly")]
+    Slow,
+    #[error("upload.free_mib_min would not be left on the disk")]
+    NoRoom,
     #[error("it is not as long as was said")]
     Length,
     #[error("the file cannot be written: {0}")]
@@ -76,7 +81,9 @@ pub(super) async fn put(call: Call, upload: Upload) -> Reply {
     };
     counters.uploads_failed.fetch_add(1, Relaxed);
     match &error {
-        Failed::Disk(_) | Failed::Storage(_) => tracing::error!(%error, token = upload.token, "upload failed"),
+        Failed::Disk(_) | Failed::Storage(_) | Failed::NoRoom => {
+            tracing::error!(%error, token = upload.token, "upload failed")
+        }
         _ => tracing::debug!(%error, token = upload.token, "upload failed"),
     }
     refusal(&error)
@@ -86,6 +93,8 @@ fn refusal(error: &Failed) -> Reply {
     match error {
         Failed::Cut(_) | Failed::Length => reply::refusal(StatusCode::BAD_REQUEST, "it is not as long as was said"),
         Failed::Stalled => reply::refusal(StatusCode::REQUEST_TIMEOUT, "nothing more came"),
+        Failed::Slow => reply::refusal(StatusCode::REQUEST_TIMEOUT, "it comes too slowly"),
+        Failed::NoRoom => full(),
         Failed::Gone => reply::refusal(StatusCode::GONE, "the slot was withdrawn"),
         Failed::Storage(storage::Error::Full) => full(),
         Failed::Storage(_) => reply::busy(),
@@ -205,15 +214,20 @@ async fn receive(
     content_type: Option<String>,
     body: Incoming,
 ) -> Result<(), Failed> {
-    let (path, place, patience) = {
+    let (path, place, pace) = {
         let config = core.config();
         let token = &upload.token;
-        (uploads::unfinished(&config, token), uploads::file(&config, token), config.http.stall_seconds_max)
+        let pace = Pace::new(config.http.stall_seconds_max, config.upload.bytes_per_second_min);
+        (uploads::unfinished(&config, token), uploads::file(&config, token), pace)
     };
     let bytes = upload.bytes;
+    // There may be less than when the slot was asked for.
+    if !has_room(core, bytes).await {
+        return Err(Failed::NoRoom);
+    }
     let file = blocking(move || Unfinished::create(path, bytes, claim)).await?;
     let file = Arc::new(file);
-    copy(&file, bytes, body, patience).await?;
+    copy(&file, bytes, body, pace).await?;
     // A task of its own: if the connection ends now, the claim must not before the row is written. Another upload into the
     // same slot would put its file in the place of this one.
     let finished = core.work.spawn(finish(core.clone(), upload.token.clone(), file, place, content_type));
@@ -241,16 +255,48 @@ async fn finish(
 
 const CONTENT_TYPE_BYTES_MAX: usize = 255;
 
+/// How slowly a file may come. Only the time in which we wait for the client counts, and no part of it makes up for another.
+struct Pace {
+    window: Duration,
+    bytes_min: u64,
+    waited: Duration,
+    came: u64,
+}
+
+impl Pace {
+    fn new(window: Duration, bytes_per_second_min: usize) -> Self {
+        let milliseconds = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        let bytes_min = (bytes_per_second_min as u64).saturating_mul(milliseconds) / 1000;
+        Self { window, bytes_min, waited: Duration::ZERO, came: 0 }
+    }
+
+    /// So many bytes came after this time.
+    fn note(&mut self, bytes: usize, waited: Duration) -> Result<(), Failed> {
+        self.waited += waited;
+        self.came += bytes as u64;
+        if self.waited < self.window {
+            return Ok(());
+        }
+        let is_slow = self.came < self.bytes_min;
+        (self.waited, self.came) = (Duration::ZERO, 0);
+        if is_slow { Err(Failed::Slow) } else { Ok(()) }
+    }
+}
+
 /// From the connection to the file, in large pieces.
-async fn copy(file: &Arc<Unfinished>, bytes: u64, mut body: Incoming, patience: Duration) -> Result<(), Failed> {
+async fn copy(file: &Arc<Unfinished>, bytes: u64, mut body: Incoming, mut pace: Pace) -> Result<(), Failed> {
     let mut left = bytes;
     let (mut pieces, mut waiting) = (Vec::new(), 0);
     loop {
         let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-        let frame = tokio::time::timeout(patience, next).await.map_err(|_| Failed::Stalled)?.transpose()?;
+        let asked = Instant::now();
+        let frame = tokio::time::timeout(pace.window, next).await.map_err(|_| Failed::Stalled)?.transpose()?;
         let is_end = frame.is_none();
         if let Some(data) = frame.and_then(|frame| frame.into_data().ok()) {
             left = left.checked_sub(data.len() as u64).ok_or(Failed::Length)?;
+            if left > 0 {
+                pace.note(data.len(), asked.elapsed())?;
+            }
             waiting += data.len();
             pieces.push(data);
         }
@@ -281,6 +327,26 @@ mod tests {
         assert_eq!(status(Failed::Disk(io::ErrorKind::PermissionDenied.into())), 500);
         assert_eq!(status(Failed::Storage(storage::Error::Full)), 507);
         assert_eq!(status(Failed::Storage(storage::Error::Busy)), 503);
+        assert_eq!(status(Failed::NoRoom), 507);
         assert_eq!(status(Failed::Stalled), 408);
+        assert_eq!(status(Failed::Slow), 408);
+    }
+
+    #[test]
+    fn a_file_must_not_come_too_slowly() {
+        let (second, new) = (Duration::from_secs(1), || Pace::new(Duration::from_secs(10), 100));
+        let mut steady = new();
+        assert!((0..100).all(|_| steady.note(100, second).is_ok()));
+        let mut slow = new();
+        assert!((0..9).all(|_| slow.note(99, second).is_ok()), "not yet known");
+        assert!(matches!(slow.note(99, second), Err(Failed::Slow)));
+        let mut fading = new();
+        assert!(fading.note(1_000_000, 10 * second).is_ok());
+        assert!(matches!(fading.note(1, 10 * second), Err(Failed::Slow)), "what was fast before does not count");
+        let mut any = Pace::new(Duration::from_secs(10), 0);
+        assert!(any.note(1, 100 * second).is_ok());
+        // Waiting for our own disk takes none of its time.
+        let mut waiting = new();
+        assert!((0..1_000).all(|_| waiting.note(1, Duration::ZERO).is_ok()));
     }
 }

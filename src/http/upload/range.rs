@@ -42,7 +42,7 @@ pub(super) fn part(header: &str, size: u64) -> Part {
 }
 
 /// Does `If-None-Match` name this tag? Compared weakly (§13.1.2).
-pub(super) fn names(header: &str, tag: &str) -> bool {
+pub(in crate::http) fn names(header: &str, tag: &str) -> bool {
     header.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
 }
 

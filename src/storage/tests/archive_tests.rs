@@ -6,7 +6,7 @@ const PEER: &str = "romeo@montague.example";
 
 fn row(account: AccountId, id: i64, peer: &str, text: &str) -> ArchiveRow {
     ArchiveRow {
-        account,
+        owner: account.into(),
         id,
         peer: peer.into(),
         resource: Some("orchard".into()),
@@ -144,7 +144,7 @@ async fn only_what_the_judge_says_is_replaced() {
     assert!(storage.archive_retract(juliet, PEER, mark, 99, judge).await.unwrap());
     let query = ArchiveQuery { ids: Some(vec![40]), ..ArchiveQuery::default() };
     let page = storage.archive_page(juliet, &query, PageFrom::Oldest, 9, 99).await.unwrap();
-    assert_eq!(page.messages, [ArchivedMessage { id: 40, stanza: "<gone/>".into() }]);
+    assert_eq!(page.messages, [ArchivedMessage { id: 40, stanza: "<gone/>".into(), author: None }]);
 }
 
 #[tokio::test]
@@ -153,8 +153,8 @@ async fn the_oldest_expire_in_steps() {
     for id in 1000..3500 {
         storage.archive_store(row(juliet, id, PEER, "x"), Box::new(|result| result.unwrap()));
     }
-    assert_eq!(storage.archive_expire(3400).await.unwrap(), 10 + 2400);
-    assert_eq!(storage.archive_expire(3400).await.unwrap(), 0);
+    assert_eq!(storage.archive_expire(ArchiveShelf::Accounts, 3400).await.unwrap(), 10 + 2400);
+    assert_eq!(storage.archive_expire(ArchiveShelf::Accounts, 3400).await.unwrap(), 0);
     assert_eq!(storage.archive_bounds(juliet).await.unwrap(), Some((3400, 3499)));
 }
 
@@ -225,7 +225,7 @@ async fn moments_are_found_wherever_they_are_in_a_long_archive() {
     assert_eq!(storage.archive_purge(juliet, 700).await.unwrap(), 69);
     assert_eq!(storage.archive_bounds(juliet).await.unwrap(), Some((700, 1500)));
     assert_eq!(storage.archive_bounds(other).await.unwrap(), Some((11, 1501)));
-    assert_eq!(storage.archive_expire(1001).await.unwrap(), 31 + 99);
+    assert_eq!(storage.archive_expire(ArchiveShelf::Accounts, 1001).await.unwrap(), 31 + 99);
     assert_eq!(storage.archive_bounds(juliet).await.unwrap(), Some((1010, 1500)));
     assert_eq!(storage.archive_bounds(other).await.unwrap(), Some((1001, 1501)));
 }

@@ -171,39 +171,6 @@ async fn what_has_expired_is_forgotten() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_used_as_often_as_it_says() {
-    let storage = Storage::temporary().await.unwrap();
-    let invite = Invite {
-        token: "secret".into(),
-        domain: "one.example".into(),
-        created_us: 10,
-        expires_us: Some(100),
-        uses_left: 3,
-        creator: Some("admin@one.example".into()),
-        note: None,
-    };
-    storage.invite_create(invite.clone()).await.unwrap();
-    assert!(matches!(storage.invite_create(invite.clone()).await, Err(Error::Conflict)));
-    assert_eq!(storage.invite_get("secret").await.unwrap(), Some(invite.clone()));
-    assert_eq!(storage.invite_list().await.unwrap(), [invite]);
-
-    let join = |jid: &str, now_us| storage.account_create_with_invite("secret", now_us, jid, Vec::new());
-    assert!(matches!(join("a@two.example", 20).await, Err(Error::NotFound)), "another domain");
-    assert!(matches!(join("a@one.example", 100).await, Err(Error::NotFound)), "too late");
-    join("a@one.example", 20).await.unwrap();
-    assert!(matches!(join("a@one.example", 20).await, Err(Error::Conflict)));
-    assert_eq!(storage.invite_get("secret").await.unwrap().unwrap().uses_left, 2, "a failed attempt uses nothing");
-    assert!(storage.invite_redeem("secret", 20).await.unwrap());
-    // Two at once for the last use.
-    let (first, second) = (join("b@one.example", 20), join("c@one.example", 20));
-    first.await.unwrap();
-    assert!(matches!(second.await, Err(Error::NotFound)));
-    assert!(!storage.invite_redeem("secret", 20).await.unwrap());
-    assert!(storage.invite_delete("secret").await.unwrap());
-    assert!(!storage.invite_delete("secret").await.unwrap());
-}
-
-#[tokio::test]
 async fn small_things_are_kept() {
     let storage = Storage::temporary().await.unwrap();
     let romeo = account(&storage, "romeo@montague.example").await;

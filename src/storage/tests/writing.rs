@@ -105,7 +105,7 @@ async fn a_full_queue_answers_at_once() {
 #[tokio::test]
 async fn a_full_disk_refuses_and_recovers() {
     let (_dir, mut options) = scratch();
-    options.size_bytes_max = Some(400 << 10);
+    options.size_bytes_max = Some(600 << 10);
     let storage = Storage::open(options).await.unwrap();
     let romeo = account(&storage, "romeo@montague.example").await;
     let big = "x".repeat(20_000);
@@ -139,7 +139,7 @@ async fn a_full_disk_refuses_and_recovers() {
 #[tokio::test]
 async fn a_failed_deletion_is_hidden_and_made_good() {
     let (_dir, mut options) = scratch();
-    options.size_bytes_max = Some(400 << 10);
+    options.size_bytes_max = Some(600 << 10);
     options.handed_out_delay = Duration::ZERO;
     let storage = Storage::open(options).await.unwrap();
     let romeo = account(&storage, "romeo@montague.example").await;

@@ -9,22 +9,32 @@ use crate::extension::{Answer, IqCall, IqResult};
 use crate::ops;
 use crate::outbox::Item;
 use crate::router::bounce::refused;
-use crate::storage::{AccountId, ArchiveIds, ArchivePage, ArchiveQuery, ArchivedMessage};
+use crate::storage::{ArchiveIds, ArchiveOwner, ArchivePage, ArchiveQuery, ArchivedMessage};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use xep_support::formats::date::{self, Precision};
 use xep_support::formats::{delay, rsm};
+use xep_support::jid::BareJid;
 use xep_support::ns;
 use xep_support::stanza::Stanza;
 use xep_support::stanza::error::{Condition, StanzaError};
 use xep_support::xml::Element;
 use xep_support::xml::writer::push_attr;
 
+/// What somebody reads.
+pub(super) struct Source {
+    /// Whose archive.
+    pub owner: ArchiveOwner,
+    /// Its address.
+    pub jid: BareJid,
+    /// Who reads may know the authors (§6.1.2).
+    pub shows_authors: bool,
+}
+
 /// §4.1.5: the fields of a query.
 pub(super) fn form(call: IqCall<'_>) -> Answer {
     match enabled(call.core) {
-        Ok(()) => Answer::with(asked::form()),
+        Ok(()) => Answer::with(asked::form(true)),
         Err(error) => Answer::error(error),
     }
 }
@@ -40,7 +50,13 @@ pub(super) fn query(call: IqCall<'_>) -> Answer {
         Err(error) => return Answer::error(error),
     };
     let (core, client) = (call.core.clone(), call.client.clone());
-    Answer::later(async move { answer(&core, &client, id, query).await })
+    Answer::later(async move {
+        let source = Source { owner: id.into(), jid: client.account.jid.clone(), shows_authors: false };
+        // Queries are answered as fast as the client reads. One that has lost its connection may come back for the answer.
+        client.resource.outbox.room().await;
+        written(&core, &client.account).await?;
+        answer(&core, &client, &source, query).await
+    })
 }
 
 /// §5: the first and the last message.
@@ -61,7 +77,12 @@ pub async fn metadata_of(core: &Core, account: &Account) -> Option<Element> {
 async fn metadata_now(core: &Core, account: &Account) -> Result<Element, StanzaError> {
     let id = ops::registered(account)?;
     written(core, account).await?;
-    let bounds = core.storage.archive_bounds(id).await.map_err(refused("archive"))?;
+    ends(core, id).await
+}
+
+/// §5.
+pub(super) async fn ends(core: &Core, owner: impl Into<ArchiveOwner>) -> Result<Element, StanzaError> {
+    let bounds = core.storage.archive_bounds(owner).await.map_err(refused("archive"))?;
     let end = |name: &'static str, id: i64| {
         Element::new(name, ns::MAM)
             .attr("id", core.storage.archive_ids().tell(id).to_string())
@@ -80,11 +101,10 @@ async fn written(core: &Core, account: &Account) -> Result<(), StanzaError> {
     Ok(())
 }
 
-async fn answer(core: &Arc<Core>, client: &Client, id: AccountId, mut query: Query) -> IqResult {
+/// A page and what is behind it. What is on its way into the archive has been waited for.
+pub(super) async fn answer(core: &Core, client: &Client, source: &Source, mut query: Query) -> IqResult {
     let limits = PageLimits::of(core);
-    room(client, &limits).await;
-    written(core, &client.account).await?;
-    let storage = &core.storage;
+    let (storage, id) = (&core.storage, source.owner);
     // What it names was archived once; whether it still is decides if the client's place in the archive is known.
     if !query.named.is_empty() && !storage.archive_knows(id, &query.named).await.map_err(refused("archive"))? {
         return Err(StanzaError::new(Condition::ItemNotFound));
@@ -101,7 +121,7 @@ async fn answer(core: &Arc<Core>, client: &Client, id: AccountId, mut query: Que
     let page = page.map_err(refused("archive"))?;
     let ids = storage.archive_ids();
     let answer = fin(&range(ids, &page, query.is_first), !page.more);
-    send(client, ids, &query, page);
+    send(client, source, ids, &query, page);
     Ok(Some(answer))
 }
 
@@ -110,8 +130,6 @@ struct PageLimits {
     messages_default: u32,
     messages_max: u32,
     bytes: u64,
-    outbox_bytes: usize,
-    outbox_stanzas: usize,
 }
 
 impl PageLimits {
@@ -126,32 +144,14 @@ impl PageLimits {
             messages_default: number(archive.page_messages).min(messages_max),
             messages_max,
             bytes: limits.archive_page_bytes_max.min(outbox_bytes) as u64,
-            outbox_bytes,
-            outbox_stanzas: limits.outbox_stanzas_max / 4,
         }
-    }
-}
-
-/// How often a full outbox is looked at.
-const ROOM_POLL: Duration = Duration::from_millis(20);
-
-/// Waits until the client has taken most of what it got: its queries are answered as fast as it reads.
-async fn room(client: &Client, limits: &PageLimits) {
-    let outbox = &client.resource.outbox;
-    loop {
-        let (bytes, stanzas) = outbox.depth();
-        let fits = bytes <= limits.outbox_bytes && stanzas <= limits.outbox_stanzas;
-        if fits || outbox.close_reason().is_some() {
-            return;
-        }
-        tokio::time::sleep(ROOM_POLL).await;
     }
 }
 
 /// Messages looked at to answer how many there are; above it the answer would cost more than it is worth (XEP-0059 §2.7).
 const COUNTED_MAX: u32 = 100_000;
 
-async fn count(core: &Core, id: AccountId, filter: &ArchiveQuery) -> Result<Option<u64>, StanzaError> {
+async fn count(core: &Core, id: ArchiveOwner, filter: &ArchiveQuery) -> Result<Option<u64>, StanzaError> {
     let count = core.storage.archive_count(id, filter, COUNTED_MAX + 1).await.map_err(refused("archive"))?;
     Ok((count <= COUNTED_MAX.into()).then_some(count))
 }
@@ -170,7 +170,7 @@ fn fin(page: &rsm::Page, complete: bool) -> Element {
     Element::new("fin", ns::MAM).attr_opt("complete", complete.then_some("true")).child(page.to_element())
 }
 
-fn send(client: &Client, ids: ArchiveIds, query: &Query, page: ArchivePage) {
+fn send(client: &Client, source: &Source, ids: ArchiveIds, query: &Query, page: ArchivePage) {
     let mut messages = page.messages;
     if query.flipped {
         messages.reverse();
@@ -180,10 +180,12 @@ fn send(client: &Client, ids: ArchiveIds, query: &Query, page: ArchivePage) {
         push_attr(&mut opening, "queryid", id);
     }
     let mut inner = String::new();
-    for message in messages {
+    for mut message in messages {
         inner.clear();
+        // A room is the author of what it says itself.
+        message.author = message.author.filter(|author| source.shows_authors && author != source.jid.as_str());
         result(&mut inner, &opening, ids, &message);
-        let (from, to) = (client.account.jid.as_jid(), client.jid().as_jid());
+        let (from, to) = (source.jid.as_jid(), client.jid().as_jid());
         let stanza = Stanza::message_around(Some(from), Some(to), &inner);
         if client.resource.outbox.push(Item::plain(Arc::new(stanza))).is_err() {
             return;
@@ -191,7 +193,7 @@ fn send(client: &Client, ids: ArchiveIds, query: &Query, page: ArchivePage) {
     }
 }
 
-/// §4.2: the message as it was received, and when.
+/// §4.2: the message as it was received, and when. With its author, if there is one to be shown (§6.1.2).
 fn result(out: &mut String, opening: &str, ids: ArchiveIds, message: &ArchivedMessage) {
     let stanza = message.stanza.strip_prefix("<message").unwrap_or_default();
     out.reserve(stanza.len() + 320);
@@ -205,7 +207,17 @@ fn result(out: &mut String, opening: &str, ids: ArchiveIds, message: &ArchivedMe
     out.push_str("<message xmlns='");
     out.push_str(ns::CLIENT);
     out.push('\'');
-    out.push_str(stanza);
+    match message.author.as_deref().zip(stanza.strip_suffix("</message>")) {
+        Some((author, stanza)) => {
+            out.push_str(stanza);
+            out.push_str("<x xmlns='");
+            out.push_str(ns::MUC_USER);
+            out.push_str("'><item");
+            push_attr(out, "jid", author);
+            out.push_str("/></x></message>");
+        }
+        None => out.push_str(stanza),
+    }
     out.push_str("</forwarded></result>");
 }
 
@@ -218,7 +230,7 @@ mod tests {
         let stanza = "<message from='a@x/1' id='m'><body>hi</body></message>".to_owned();
         let mut out = String::new();
         let ids = ArchiveIds::new([0; 16]);
-        let message = ArchivedMessage { id: 1_000_234, stanza };
+        let message = ArchivedMessage { id: 1_000_234, stanza, author: None };
         result(&mut out, "<result xmlns='urn:xmpp:mam:2' queryid='f27'", ids, &message);
         let expected = format!(
             "<result xmlns='urn:xmpp:mam:2' queryid='f27' id='{}'><forwarded xmlns='urn:xmpp:forward:0'>\
@@ -227,11 +239,17 @@ mod tests {
             ids.tell(1_000_234)
         );
         assert_eq!(out, expected);
+        let message = ArchivedMessage { author: Some("a@x/'1'".into()), ..message };
+        out.clear();
+        result(&mut out, "<result", ids, &message);
+        let author =
+            "</body><x xmlns='http://jabber.org/protocol/muc#user'><item jid='a@x/&apos;1&apos;'/></x></message>";
+        assert!(out.contains(author), "{out}");
     }
 
     #[test]
     fn the_number_of_results_only_when_it_is_free() {
-        let message = |id| ArchivedMessage { id, stanza: String::new() };
+        let message = |id| ArchivedMessage { id, stanza: String::new(), author: None };
         let page = |more| ArchivePage { messages: vec![message(3), message(5)], more };
         let ids = ArchiveIds::new([0; 16]);
         let told = |page: &ArchivePage, is_first| range(ids, page, is_first);

@@ -1,8 +1,9 @@
-//! XEP-0313: the archive of an account's messages. They enter it in the stages Sent and Receive, each side for itself,
+//! XEP-0313: the archive of an account's messages, and those of [`rooms`]. Those of accounts enter it in the stages Sent and Receive, each side for itself,
 //! and are durable before their sender is told anything.
 
 pub mod prefs;
 pub mod retract;
+pub mod rooms;
 pub mod search;
 
 mod answer;
@@ -50,6 +51,7 @@ impl Extension for Archive {
             .iq(Addressee::OtherAccount, IqType::Get, query, forbidden)
             .iq(Addressee::OtherAccount, IqType::Set, query, forbidden)
             .iq(Addressee::OtherAccount, IqType::Get, metadata, forbidden);
+        rooms::declare(d);
     }
 }
 
@@ -133,7 +135,7 @@ fn row(core: &Core, account: &Account, state: &AccountState, parcel: &mut Parcel
         }
     }
     Some(ArchiveRow {
-        account: id,
+        owner: id.into(),
         id: core.storage.archive_id(clock::now_micros()),
         peer: peer.bare_str().into(),
         resource: peer.resource().map(Into::into),
@@ -162,7 +164,7 @@ impl Entry {
         let Self { core, account, row, parcel, kind } = self;
         let effect = parcel.hold.as_ref().and_then(Hold::cause).map(|cause| Effect { cause, kind, value: row.id });
         let retraction =
-            parcel.stanza.facts().contains(Facts::RETRACTION).then(|| (row.account, row.peer.clone(), row.id));
+            parcel.stanza.facts().contains(Facts::RETRACTION).then(|| (row.owner, row.peer.clone(), row.id));
         account.archive_pending.fetch_add(1, Ordering::Relaxed);
         let (storage, Parcel { stanza, hold, .. }) = (core.storage.clone(), parcel);
         let held = hold.clone();
@@ -182,8 +184,8 @@ impl Entry {
             }
         };
         storage.archive_store_caused(row, effect, Box::new(done));
-        if let Some((account, peer, id)) = retraction {
-            retract::retract(&storage, account, &peer, id, &stanza, hold);
+        if let Some((owner, peer, id)) = retraction {
+            retract::retract(&storage, owner, &peer, id, &stanza, hold);
         }
     }
 }

@@ -39,7 +39,7 @@ impl Query {
     /// Reads `<query/>`.
     pub(super) fn read(query: &Element, ids: ArchiveIds) -> Result<Self, StanzaError> {
         if query.get_attr("node").is_some() {
-            return Err(not_implemented("an account has no nodes"));
+            return Err(not_implemented("there are no nodes"));
         }
         let page = rsm::Request::of(query).map_err(|_| bad("a number in <set/> is none"))?;
         if page.index.is_some() {
@@ -100,7 +100,7 @@ impl Query {
                 }
                 Some(search::FIELD) => self.text = Some(value()?.to_owned()),
                 // Rooms have archives of their own: there is nothing to leave out.
-                Some("include-groupchat") => drop(form.get_bool("include-groupchat").ok_or_else(|| bad("yes or no?"))?),
+                Some(GROUPCHAT) => drop(form.get_bool(GROUPCHAT).ok_or_else(|| bad("yes or no?"))?),
                 _ => return Err(not_implemented("a field of the form is unknown")),
             }
         }
@@ -142,19 +142,22 @@ fn moment(text: &str) -> Result<i64, StanzaError> {
     date::parse(text.trim()).map_err(|_| bad("a time is not one of XEP-0082"))
 }
 
+/// The field that only archives of accounts have (§4.1.4).
+const GROUPCHAT: &str = "include-groupchat";
+
 /// The form to be filled in (§4.1.5).
-pub(super) fn form() -> Element {
+pub(super) fn form(is_of_account: bool) -> Element {
     let fields = [
         ("with", FieldType::JidSingle),
         ("start", FieldType::TextSingle),
         ("end", FieldType::TextSingle),
         ("before-id", FieldType::TextSingle),
         ("after-id", FieldType::TextSingle),
-        ("include-groupchat", FieldType::Boolean),
+        (GROUPCHAT, FieldType::Boolean),
         (search::FIELD, FieldType::TextSingle),
     ];
     let mut form = DataForm::new(FormType::Form).with_form_type(ns::MAM);
-    for (var, kind) in fields {
+    for (var, kind) in fields.into_iter().filter(|field| is_of_account || field.0 != GROUPCHAT) {
         form = form.field(Field::new(var, kind));
     }
     // Any value, not one of a list (XEP-0122).

@@ -3,7 +3,7 @@
 
 use crate::extension::{About, Declare, Extension};
 use crate::hold::Hold;
-use crate::storage::{AccountId, Storage};
+use crate::storage::{ArchiveOwner, Storage};
 use std::sync::Arc;
 use xep_support::formats::date::{self, Precision};
 use xep_support::ns;
@@ -71,7 +71,7 @@ impl Wish {
 /// sender is not told before it is done.
 pub(super) fn retract(
     storage: &Storage,
-    account: AccountId,
+    owner: ArchiveOwner,
     peer: &str,
     id: i64,
     retraction: &Stanza,
@@ -79,7 +79,7 @@ pub(super) fn retract(
 ) {
     let Some(wish) = Wish::of(retraction, id) else { return };
     let mark = Storage::archive_mark(Some(&wish.target));
-    let done = storage.archive_retract(account, peer, mark, id, move |stored| {
+    let done = storage.archive_retract(owner, peer, mark, id, move |stored| {
         let _until_done = &hold;
         wish.tombstone(stored)
     });

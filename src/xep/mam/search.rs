@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::extension::{About, Declare, Extension};
 use crate::router::bounce::refused;
-use crate::storage::{AccountId, Storage};
+use crate::storage::{ArchiveOwner, Storage};
 use std::sync::Arc;
 use xep_support::ns;
 use xep_support::stanza::Stanza;
@@ -29,20 +29,20 @@ impl Extension for FullText {
 /// Messages in one step of indexing; it holds up the other writers for some milliseconds.
 const STEP_MESSAGES: u32 = 500;
 
-/// Brings the index of an account up to date, and gives the words in its language; `None` if there are none. A long
-/// archive takes several attempts of its owner, each of which goes on where the last one ended.
-pub(super) async fn words(core: &Core, account: AccountId, text: &str) -> Result<Option<String>, StanzaError> {
-    let Some(words) = Storage::archive_words(account, text) else { return Ok(None) };
+/// Brings the index of an archive up to date, and gives the words in its language; `None` if there are none. A long
+/// archive takes several attempts, each of which goes on where the last one ended.
+pub(super) async fn words(core: &Core, owner: ArchiveOwner, text: &str) -> Result<Option<String>, StanzaError> {
+    let Some(words) = Storage::archive_words(owner, text) else { return Ok(None) };
     let mut left = core.config().limits.archive_indexed_per_search_max;
     loop {
-        let found = core.storage.archive_unindexed(account, STEP_MESSAGES).await.map_err(refused("search"))?;
+        let found = core.storage.archive_unindexed(owner, STEP_MESSAGES).await.map_err(refused("search"))?;
         let Some(&(_, upto, _)) = found.messages.last() else { return Ok(Some(words)) };
         if left == 0 {
             return Err(StanzaError::new(Condition::ResourceConstraint).with_text("the index is still being made"));
         }
         left = left.saturating_sub(found.messages.len());
         let texts = found.messages.iter().map(|(row, _, stanza)| (*row, stanza.len(), text_of(stanza))).collect();
-        core.storage.archive_index(account, found.after, upto, texts).await.map_err(refused("search"))?;
+        core.storage.archive_index(owner, found.after, upto, texts).await.map_err(refused("search"))?;
     }
 }
 

@@ -13,6 +13,9 @@ use xep_support::xml::Element;
 
 /// The children of the answer; `None`: there is nothing of that name, or nothing the asker may know of.
 pub(super) async fn answer(ask: Arc<DiscoAsk>) -> Result<Option<Vec<Element>>, StanzaError> {
+    if ask.owner.account().is_none() && !is_ours(&ask) {
+        return Ok(None);
+    }
     let asker = Asker { core: &ask.core, owner: &ask.owner, from: &ask.asker, internal: false };
     let Some(name) = ask.node.as_deref() else {
         return if ask.items { nodes(asker, &ask.page).await.map(Some) } else { Ok(None) };
@@ -22,6 +25,11 @@ pub(super) async fn answer(ask: Arc<DiscoAsk>) -> Result<Option<Vec<Element>>, S
         return items(asker, &node).await;
     }
     Ok(asker.may_subscribe(&node).is_ok().then(|| info(asker, &node)))
+}
+
+/// Is the service that is asked the one for publish-subscribe?
+fn is_ours(ask: &DiscoAsk) -> bool {
+    ask.core.hosts.service(ask.owner.jid().as_str()).is_some_and(|service| service.prefix == super::SERVICE)
 }
 
 /// §5.3, §5.4.

@@ -44,7 +44,9 @@ pub(super) fn handle(call: IqCall<'_>) -> Answer {
     let address = match call.addressee {
         Addressee::OwnAccount => Address::Here(Owner::Account(call.client.account.clone())),
         Addressee::OtherAccount => Address::Account(call.to.clone()),
-        Addressee::Server | Addressee::Service(_) => Address::Here(Owner::Service(call.to.clone())),
+        Addressee::Server | Addressee::Service(_) | Addressee::Within(_) => {
+            Address::Here(Owner::Service(call.to.clone()))
+        }
     };
     let (core, client, request) = (call.core.clone(), call.client.clone(), call.request.clone());
     let (kind, payload) = (call.kind, call.payload);
@@ -55,12 +57,12 @@ pub(super) fn handle(call: IqCall<'_>) -> Answer {
             Address::Account(jid) => account(&core, &jid).await,
         };
         match owner {
-            Err(error) => reply(&client, &request, Err(error)),
+            Err(error) => reply(&core, &client, &request, Err(error)),
             Ok(owner) => {
                 let asker = Asker { core: &core, owner: &owner, from: &from, internal: false };
                 match kind {
-                    IqType::Set => change(asker, &payload, |outcome| reply(&client, &request, outcome)).await,
-                    _ => reply(&client, &request, look(asker, &payload).await),
+                    IqType::Set => change(asker, &payload, |outcome| reply(&core, &client, &request, outcome)).await,
+                    _ => reply(&core, &client, &request, look(asker, &payload).await),
                 }
             }
         }
@@ -68,11 +70,11 @@ pub(super) fn handle(call: IqCall<'_>) -> Answer {
     if kind != IqType::Set {
         return Answer::SentLater(Box::pin(work));
     }
-    let (client, request) = (call.client.clone(), call.request.clone());
+    let (core, client, request) = (call.core.clone(), call.client.clone(), call.request.clone());
     let work = to_the_end(call.core, work);
     Answer::SentLater(Box::pin(async move {
         if work.await.is_none() {
-            reply(&client, &request, Err(StanzaError::new(Condition::InternalServerError)));
+            reply(&core, &client, &request, Err(StanzaError::new(Condition::InternalServerError)));
         }
     }))
 }
@@ -85,15 +87,18 @@ async fn account(core: &Arc<Core>, jid: &Jid) -> Result<Owner, StanzaError> {
     Ok(Owner::Account(account.unwrap_or_else(nobody)))
 }
 
-fn reply(client: &Client, request: &Stanza, outcome: Outcome) {
+fn reply(core: &Core, client: &Client, request: &Stanza, outcome: Outcome) {
     let answer = match outcome {
         Ok(Done::Empty) => Some(Stanza::iq_result(request, None)),
         Ok(Done::Element(element)) => Some(Stanza::iq_result(request, Some(element))),
         Ok(Done::Text(text)) => Some(Stanza::iq_result_around(request, &text)),
-        Ok(Done::Except(element)) => request.error_reply_with(element, &StanzaError::new(Condition::NotAcceptable)),
+        Ok(Done::Except(element)) => {
+            core.counters.stanza_error(Condition::NotAcceptable);
+            request.error_reply_with(element, &StanzaError::new(Condition::NotAcceptable))
+        }
         Err(error) => {
             tracing::debug!(id = request.id().as_deref(), reason = error.condition.as_str(), "request refused");
-            request.error_reply(&error)
+            return core.refuse(client, request, &error);
         }
     };
     if let Some(answer) = answer {

@@ -13,12 +13,8 @@ use std::time::Duration;
 use xep_support::jid::Jid;
 use xep_support::stanza::{MessageType, Stanza};
 
-/// How full an outbox may be before it gets more: what contacts have published must not overflow it.
-const FILLED_MAX: f64 = 0.25;
-
-/// How often that is looked at, and how often at most; who has not taken it by then does without the rest.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-const LOOKS_MAX: usize = 300;
+/// What contacts have published must not overflow an outbox. Who has not made room for more by then does without the rest.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sends the last item of every node that `interest` names and its user may see to a resource, where the node wants that
 /// (`send_last_published_item`): of the user's own nodes and of those of `owners`, the bare JIDs of contacts that the user
@@ -42,7 +38,7 @@ pub async fn send_last_items(core: &Arc<Core>, resource: &Arc<Resource>, owners:
     let is_blocked = |owner: &Jid| blocked.as_ref().is_some_and(|list| list.forbids(owner));
     for mut last in found {
         if let Some(stanza) = message(user, &last).filter(|stanza| !stanza.from().is_some_and(is_blocked)) {
-            if !is_ready(resource).await {
+            if !tokio::time::timeout(PATIENCE, resource.outbox.room()).await.unwrap_or(false) {
                 tracing::debug!(resource = full, "a client did not take its last items");
                 return false;
             }
@@ -63,19 +59,6 @@ async fn whole(core: &Core, user: &str, last: &mut LastItem, stanza: Stanza) -> 
     last.item =
         found.inspect_err(|error| tracing::error!(%error, user, "a last item could not be read")).ok()?.pop()?;
     message(user, last)
-}
-
-async fn is_ready(resource: &Resource) -> bool {
-    for _ in 0..LOOKS_MAX {
-        if resource.outbox.filled() <= FILLED_MAX {
-            return true;
-        }
-        if resource.outbox.close_reason().is_some() {
-            return false;
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-    false
 }
 
 fn message(user: &str, last: &LastItem) -> Option<Stanza> {

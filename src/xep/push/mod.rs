@@ -37,7 +37,7 @@ impl Extension for PushNotifications {
             .iq(Addressee::OwnAccount, IqType::Set, ("disable", ns::PUSH), disable)
             .receive(Box::new(told_to_stop))
             .arrived(Box::new(news::arrived))
-            .available(Box::new(|_, client, _| here_again(client)));
+            .available(Box::new(|core, client, _| here_again(core, client)));
     }
 }
 
@@ -197,11 +197,15 @@ fn told_to_stop(core: &Arc<Core>, account: &Arc<Account>, state: &mut AccountSta
     Received::Dropped("it was for us: a push service ends a registration")
 }
 
-/// Stage Available: who is here sees what there is.
-fn here_again(client: &Client) {
+/// Stage Available, and when somebody looks again: who is here sees what there is.
+pub fn here_again(core: &Core, client: &Client) {
     let mut state = client.account.lock();
+    let state = &mut *state;
     let Some(devices) = &mut state.push else { return };
     let own = client.jid().resource();
+    if !news::is_here(&core.config(), &state.resources, own) {
+        return;
+    }
     for device in devices.0.iter_mut().filter(|d| d.registration.row.resource == own) {
         (device.missed, device.news) = (0, None);
     }

@@ -58,14 +58,16 @@ fn body(message: &Stanza) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Does the client take messages, so that it sees everything anyway?
-fn is_awake(bound: &Bound) -> bool {
-    bound.presence.is_some() && bound.priority >= 0 && !bound.is_detached()
+/// Does the client take messages, so that its user sees everything anyway? One that is inactive (XEP-0352) is given them, too,
+/// but may be stopped by its system before it has told anybody.
+pub(super) fn is_awake(config: &Config, bound: &Bound) -> bool {
+    let is_asleep = || config.push.inactive_is_away && bound.resource.outbox.is_inactive();
+    bound.takes_messages() && !bound.is_detached() && !is_asleep()
 }
 
 /// Is the device's client there?
-pub(super) fn is_here(resources: &[Bound], resourcepart: &str) -> bool {
-    resources.iter().any(|b| b.resource.jid.resource() == resourcepart && is_awake(b))
+pub(super) fn is_here(config: &Config, resources: &[Bound], resourcepart: &str) -> bool {
+    resources.iter().any(|b| b.resource.jid.resource() == resourcepart && is_awake(config, b))
 }
 
 /// Stage Arrived: devices whose clients are away are told.
@@ -89,7 +91,7 @@ pub(super) fn arrived(
     let archived = config.archive.enabled;
     for device in &mut devices.0 {
         let resourcepart = &device.registration.row.resource;
-        if is_here(resources, resourcepart) {
+        if is_here(&config, resources, resourcepart) {
             continue;
         }
         // Would the device find it when it comes?

@@ -74,7 +74,7 @@ impl Sender {
         }
         let unread = state.offline.messages;
         let requests = state.roster.items.values().filter(|contact| contact.subscription.pending_in).count();
-        let here = news::is_here(&state.resources, &self.registration.row.resource);
+        let here = news::is_here(&self.core.config(), &state.resources, &self.registration.row.resource);
         let device = device(&mut state, &self.registration)?;
         let news = device.news.take().filter(|_| !here);
         let Some(news) = news else {

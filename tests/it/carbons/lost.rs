@@ -59,13 +59,102 @@ fn copies_wait_for_who_comes_back() {
     balcony.send("<message to='{romeo}' type='chat' id='2'><body>ho</body></message>");
     balcony.expect_nothing();
     let mut phone = resume(&server, &id, 0);
-    let stamp = "<delay xmlns='urn:xmpp:delay' from='juliet@im.example' stamp='{any}'/></message>";
-    let late = |copy: String| format!("{}{stamp}", copy.strip_suffix("</message>").expect("its end"));
-    phone.expect(&late(received(MESSAGE)));
+    phone.expect(&late(&received(MESSAGE)));
     let reply = "<message from='{juliet/balcony}' to='{romeo}' type='chat' id='2'><body>ho</body></message>";
-    phone.expect(&late(sent(reply)));
+    phone.expect(&late(&sent(reply)));
     phone.expect("<r xmlns='urn:xmpp:sm:3'/>");
     phone.expect_nothing();
+}
+
+const STAMP: &str = "<delay xmlns='urn:xmpp:delay' from='juliet@im.example' stamp='{any}'/></message>";
+
+/// A copy that comes late.
+fn late(copy: &str) -> String {
+    format!("{}{STAMP}", copy.strip_suffix("</message>").expect("its end"))
+}
+
+/// What waits for a client without a connection survives `kill -9`, in the order in which it came.
+#[test]
+fn copies_survive_a_kill() {
+    let mut server = TestServer::start();
+    server.accounts(&["romeo", "juliet"]);
+    let mut romeo = device(&server, "romeo", "orchard");
+    let mut balcony = device(&server, "juliet", "balcony");
+    let phone = managed(&server);
+    let id = phone.var("sm");
+    drop(phone);
+    until(&server, "juliet@im.example", (2, 1));
+    balcony.sync();
+    romeo.send("<message to='{juliet/balcony}' type='chat' id='1'><body>hi</body></message>");
+    balcony.expect(MESSAGE);
+    balcony.send("<message to='{romeo}' type='chat' id='2'><body>ho</body></message>");
+    let reply = "<message from='{juliet/balcony}' to='{romeo}' type='chat' id='2'><body>ho</body></message>";
+    romeo.expect(reply);
+    romeo.send("<message to='juliet@im.example' type='chat' id='3'><body>hey</body></message>");
+    let third = "<message from='{romeo}' to='juliet@im.example' type='chat' id='3'><body>hey</body></message>";
+    balcony.expect(third);
+    // Nobody will miss a chat state.
+    romeo.send(
+        "<message to='{juliet/balcony}' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>",
+    );
+    romeo.sync();
+    server.crash();
+    let mut phone = resume(&server, &id, 0);
+    phone.expect(&late(&received(MESSAGE)));
+    phone.expect(&late(&sent(reply)));
+    phone.expect(third);
+    phone.expect("<r xmlns='urn:xmpp:sm:3'/>");
+    phone.expect_nothing();
+}
+
+/// A client that was not told that its message was handled sends it again. Its copy does not come twice.
+#[test]
+fn what_is_sent_again_after_a_kill_is_copied_once() {
+    let mut server = TestServer::start();
+    server.accounts(&["romeo", "juliet"]);
+    let mut romeo = device(&server, "romeo", "orchard");
+    let phone = managed(&server);
+    let id = phone.var("sm");
+    drop(phone);
+    until(&server, "juliet@im.example", (1, 1));
+    let mut balcony = device(&server, "juliet", "balcony");
+    balcony.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+    balcony.expect("<enabled xmlns='urn:xmpp:sm:3' id='{balcony}' resume='true' max='{any}'/>");
+    let balconys = balcony.var("balcony");
+    let messages =
+        ["1", "2", "3"].map(|id| format!("<message to='{{romeo}}' type='chat' id='{id}'><body>{id}</body></message>"));
+    balcony.send(&messages.concat());
+    let said = |id: &str| {
+        format!("<message from='{{juliet/balcony}}' to='{{romeo}}' type='chat' id='{id}'><body>{id}</body></message>")
+    };
+    ["1", "2", "3"].iter().for_each(|id| drop(romeo.expect(&said(id))));
+    server.crash();
+    let mut balcony = server.connect_tls();
+    balcony.open_to_features();
+    balcony.authenticate("SCRAM-SHA-256", "juliet", "secret");
+    balcony.open_to_features();
+    balcony.send(&format!("<resume xmlns='urn:xmpp:sm:3' previd='{balconys}' h='0'/>"));
+    let resumed = balcony.next();
+    let handled: usize = resumed.attr("h").and_then(|h| h.parse().ok()).expect("a count");
+    // Its presence, which was sent before, was not counted.
+    balcony.send(&messages[handled..].concat());
+    balcony.send("<r xmlns='urn:xmpp:sm:3'/>");
+    while balcony.next().name != "a" {}
+    let mut phone = resume(&server, &id, 0);
+    let mut copies = Vec::new();
+    phone.send("<iq type='get' id='end' to='{domain}'><ping xmlns='urn:xmpp:ping'/></iq>");
+    loop {
+        let el = phone.next();
+        match el.name.as_str() {
+            "iq" => break,
+            "message" => copies.push(el.raw.clone()),
+            _ => {}
+        }
+    }
+    assert_eq!(copies.len(), 3, "{copies:?}");
+    for (copy, id) in copies.iter().zip(["1", "2", "3"]) {
+        assert!(copy.contains(&format!("<body>{id}</body>")), "{copy}");
+    }
 }
 
 /// The message itself waits in the store for the only client that takes messages; no copy besides.

@@ -1,6 +1,8 @@
 //! Peers that ask for much and take little.
 
-use std::time::Duration;
+use std::io::Write as _;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use super::connections::{frame, preface};
 use super::serve;
@@ -68,4 +70,114 @@ fn an_answer_nobody_takes_ends_the_connection() {
         let mut buffer = [0; 4096];
         while http.transport.read(&mut buffer).unwrap() > 0 {}
     }
+}
+
+/// PING (RFC 9113 §6.7) asks for nothing, and does not keep a connection for ever.
+#[test]
+fn pings_do_not_keep_a_connection() {
+    let server = serve(|c| c.http.idle_seconds_max = Duration::from_millis(50));
+    let mut http = Http::plain(&server);
+    http.send(preface(&[]));
+    let socket = http.transport.socket().try_clone().unwrap();
+    // As often as an answer comes, and the deadline of reading ends a test that fails.
+    let begun = Instant::now();
+    while (&socket).write_all(&frame(6, 0, 0, b"are you?")).is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "still there");
+        if http.transport.read(&mut [0; 4096]).unwrap() == 0 {
+            break;
+        }
+    }
+}
+
+/// Requests that are taken back as soon as they were made (CVE-2023-44487) end their connection and no other one.
+#[test]
+fn requests_that_are_taken_back_end_the_connection() {
+    let server = serve(|_| {});
+    let mut http = Http::plain(&server);
+    const CANCEL: [u8; 4] = [0, 0, 0, 8];
+    let mut all = preface(&[]);
+    for stream in (1..4_000).step_by(2) {
+        all.extend(get(stream, "/nothing", "192.0.2.1"));
+        all.extend(frame(3, 0, stream, &CANCEL));
+    }
+    http.send_if_open(all);
+    while http.transport.read(&mut [0; 4096]).unwrap() > 0 {}
+    assert_eq!(Http::plain(&server).get("/").status, 200);
+    assert_eq!(server.server().core().site.counters.requests_in_flight.load(Relaxed), 0);
+}
+
+/// A head that never ends (RFC 9113 §6.10) is not kept.
+#[test]
+fn a_head_without_end_ends_the_connection() {
+    let server = serve(|_| {});
+    let mut http = Http::plain(&server);
+    // `x: x…`, not indexed; END_STREAM without END_HEADERS.
+    let field = [&[0x00, 1, b'x', 100][..], &[b'x'; 100]].concat();
+    http.send([preface(&[]), frame(1, 0x1, 1, &[0x82, 0x86, 0x84])].concat());
+    let many = frame(9, 0, 1, &field.repeat(100)).repeat(10);
+    for _ in 0..100 {
+        http.send_if_open(&many);
+    }
+    while http.transport.read(&mut [0; 4096]).unwrap() > 0 {}
+    assert_eq!(Http::plain(&server).get("/").status, 200);
+}
+
+/// A file that comes drop by drop holds a transfer for as long as it takes, so it must not.
+#[test]
+fn an_upload_must_not_be_too_slow() {
+    let server = serve(|c| {
+        c.http.stall_seconds_max = Duration::from_millis(500);
+        c.upload.bytes_per_second_min = 1_000;
+    });
+    let mut romeo = server.online("romeo", "orchard");
+    let (url, key) = slot(&mut romeo, "a", 100_000);
+    let mut http = Http::plain(&server);
+    http.send(format!(
+        "PUT {} HTTP/1.1\r\nHost: {DOMAIN}\r\nAuthorization: {key}\r\nContent-Length: 100000\r\n\r\n",
+        path(&url)
+    ));
+    // A byte, and a look whether there is an answer. A machine that takes longer for that has the same one.
+    http.transport.socket().set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut answer = [0; 4096];
+    let length = (0..1_000).find_map(|_| {
+        http.send_if_open("x");
+        http.transport.read(&mut answer).ok()
+    });
+    let text = String::from_utf8_lossy(&answer[..length.expect("an answer")]);
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+    // The slot is as it was.
+    put(&server, &url, &key, &[b'x'; 100_000]);
+}
+
+/// The disk may have filled up since the slot was asked for.
+#[test]
+fn room_is_looked_for_again_when_the_file_comes() {
+    let server = serve(|_| {});
+    let mut romeo = server.online("romeo", "orchard");
+    let (url, key) = slot(&mut romeo, "a", 5);
+    let leave_free = |mib| {
+        let core = server.server().core();
+        let mut config = (**core.config()).clone();
+        config.upload.free_mib_min = mib;
+        core.config.store(std::sync::Arc::new(config));
+    };
+    leave_free(1_073_741_824);
+    let mut http = Http::plain(&server);
+    http.send(format!(
+        "PUT {} HTTP/1.1\r\nHost: {DOMAIN}\r\nAuthorization: {key}\r\nContent-Length: 5\r\n\r\n12345",
+        path(&url)
+    ));
+    assert_eq!(http.answer().status, 507);
+    leave_free(0);
+    put(&server, &url, &key, b"12345");
+}
+
+/// A database that was restored without its files knows files that are not there.
+#[test]
+fn a_file_that_was_lost_is_not_there() {
+    let server = serve(|_| {});
+    let file = uploaded(&server);
+    let token = file.split('/').nth(2).unwrap();
+    std::fs::remove_file(magpie::uploads::file(server.config(), token)).unwrap();
+    assert_eq!(Http::plain(&server).get(&file).status, 404);
 }

@@ -120,6 +120,12 @@ impl Http {
         self.ask("GET", path, &[])
     }
 
+    /// Everything until the end.
+    pub(crate) fn text_to_end(&mut self) -> String {
+        while self.more() {}
+        String::from_utf8(std::mem::take(&mut self.seen)).unwrap()
+    }
+
     /// Nothing but the end comes.
     #[track_caller]
     pub(crate) fn expect_end(&mut self) {

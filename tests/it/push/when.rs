@@ -225,3 +225,66 @@ fn an_account_that_was_removed() {
     say(&mut romeo, "hi");
     service.expect_nothing();
 }
+
+const INACTIVE: &str = "<inactive xmlns='urn:xmpp:csi:0'/>";
+const ACTIVE: &str = "<active xmlns='urn:xmpp:csi:0'/>";
+
+/// XEP-0352: a client that nobody looks at may be stopped by its system any moment. It is given the message all the same.
+#[test]
+fn while_nobody_looks_at_the_client() {
+    let (server, mut service, mut romeo) = with_service(|_| ());
+    let mut juliet = enabled(&server, "mobile", "phone");
+    juliet.available();
+    juliet.send(INACTIVE);
+    juliet.sync();
+    for (body, count) in [("dark", "1"), ("still dark", "2")] {
+        say(&mut romeo, body);
+        let told = notified(&mut service);
+        assert_eq!((told.body(), told.count()), (body.into(), count.into()));
+        accept(&mut service, &told);
+        while !juliet.next().raw.contains(body) {}
+    }
+    // A chat state wakes nobody.
+    romeo.send("<message to='juliet@im.example' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>");
+    romeo.sync();
+    juliet.send(ACTIVE);
+    juliet.sync();
+    say(&mut romeo, "seen");
+    while !juliet.next().raw.contains("seen") {}
+    juliet.send(INACTIVE);
+    juliet.sync();
+    say(&mut romeo, "dark again");
+    let told = notified(&mut service);
+    assert_eq!((told.body(), told.count()), ("dark again".into(), "1".into()));
+}
+
+/// Each client answers for itself.
+#[test]
+fn while_one_of_two_clients_is_looked_at() {
+    let (server, mut service, mut romeo) = with_service(|_| ());
+    let mut mobile = enabled(&server, "mobile", "phone");
+    let mut tablet = enabled(&server, "tablet", "slate");
+    mobile.available();
+    tablet.available();
+    mobile.sync();
+    mobile.send(INACTIVE);
+    mobile.sync();
+    say(&mut romeo, "hi");
+    expect_told(&mut service, "phone", "hi");
+    service.expect_nothing();
+}
+
+#[test]
+fn not_while_it_is_connected_if_the_settings_say_so() {
+    let (server, mut service, mut romeo) = with_service(|c| c.push.inactive_is_away = false);
+    let mut juliet = enabled(&server, "mobile", "phone");
+    juliet.available();
+    juliet.send(INACTIVE);
+    juliet.sync();
+    say(&mut romeo, "dark");
+    while !juliet.next().raw.contains("dark") {}
+    juliet.close();
+    say(&mut romeo, "gone");
+    let told = notified(&mut service);
+    assert_eq!((told.body(), told.count()), ("gone".into(), "1".into()));
+}

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::pattern::{self, Vars};
 use super::transport::{TlsOptions, Transport};
+use super::websocket::{self, Frames};
 use super::xml::{El, Event, Splitter};
 
 /// Generous: only ever waited for when a test is about to fail.
@@ -27,6 +28,8 @@ pub(crate) struct Client {
     shared: Arc<Mutex<Vars>>,
     /// The connection may end in the middle of a stanza.
     pub(crate) may_be_cut: bool,
+    /// There over WebSocket; see `websocket.rs`.
+    pub(crate) frames: Option<Frames>,
     splitter: Splitter,
     transcript: Vec<String>,
     pings: u32,
@@ -42,6 +45,7 @@ impl Client {
             vars: Vars::from([("domain".to_owned(), domain.to_owned())]),
             shared,
             may_be_cut: false,
+            frames: None,
             splitter: Splitter::default(),
             transcript: Vec::new(),
             pings: 0,
@@ -60,7 +64,7 @@ impl Client {
     #[track_caller]
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         self.note('>', &String::from_utf8_lossy(bytes));
-        if let Err(e) = self.transport.write(bytes) {
+        if let Err(e) = self.write(bytes) {
             self.fail(&format!("write: {e}"));
         }
     }
@@ -68,8 +72,15 @@ impl Client {
     /// For input that the server may refuse before it has read it all: the connection may break under the write.
     pub(crate) fn send_bytes_if_open(&mut self, bytes: &[u8]) {
         self.note('>', &String::from_utf8_lossy(bytes));
-        if let Err(e) = self.transport.write(bytes) {
+        if let Err(e) = self.write(bytes) {
             self.note('!', &e.to_string());
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match &self.frames {
+            Some(_) => self.transport.write(&websocket::frame(websocket::TEXT, bytes)),
+            None => self.transport.write(bytes),
         }
     }
 
@@ -78,6 +89,9 @@ impl Client {
     /// The next thing the server says, `None` at the end of the connection.
     #[track_caller]
     pub(crate) fn next_event(&mut self) -> Option<Event> {
+        if self.frames.is_some() {
+            return self.next_message();
+        }
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.splitter.next() {
@@ -172,7 +186,11 @@ impl Client {
         self.pings += 1;
         let id = format!("sync-{}", self.pings);
         self.send_bytes(
-            format!("<iq type='get' id='{id}' to='{}'><ping xmlns='urn:xmpp:ping'/></iq>", self.domain).as_bytes(),
+            format!(
+                "<iq xmlns='jabber:client' type='get' id='{id}' to='{}'><ping xmlns='urn:xmpp:ping'/></iq>",
+                self.domain
+            )
+            .as_bytes(),
         );
         let mut seen = Vec::new();
         loop {
@@ -212,7 +230,7 @@ impl Client {
     pub(crate) fn expect_closed(&mut self) {
         match self.next_event() {
             Some(Event::Close) => {
-                self.send_bytes_if_open(b"</stream:stream>");
+                self.send_bytes_if_open(self.closing().as_bytes());
                 self.expect_end();
             }
             other => self.fail(&format!("wanted </stream:stream>, got {other:?}")),
@@ -232,7 +250,17 @@ impl Client {
     /// Sends the usual header and takes the server's.
     #[track_caller]
     pub(crate) fn open(&mut self) -> El {
-        self.open_with(&stream_header(&self.domain.clone()))
+        let header = match &self.frames {
+            Some(_) => websocket::open_element(&self.domain),
+            None => stream_header(&self.domain),
+        };
+        self.open_with(&header)
+    }
+
+    /// What ends a stream of ours.
+    fn closing(&self) -> String {
+        let frame = || format!("<close xmlns='{}'/>", websocket::FRAMING);
+        self.frames.as_ref().map_or_else(|| "</stream:stream>".to_owned(), |_| frame())
     }
 
     #[track_caller]
@@ -294,7 +322,9 @@ impl Client {
     pub(crate) fn bind(&mut self, resource: &str) -> String {
         let wish = if resource.is_empty() { String::new() } else { format!("<resource>{resource}</resource>") };
         let namespace = "urn:ietf:params:xml:ns:xmpp-bind";
-        self.send(&format!("<iq type='set' id='bind'><bind xmlns='{namespace}'>{wish}</bind></iq>"));
+        self.send(&format!(
+            "<iq xmlns='jabber:client' type='set' id='bind'><bind xmlns='{namespace}'>{wish}</bind></iq>"
+        ));
         let answer = self.expect(&format!(
             "<iq type='result' id='bind' to='{{opt}}' from='{{opt}}'><bind xmlns='{namespace}'><jid>{{any}}</jid></bind></iq>"
         ));
@@ -330,16 +360,19 @@ impl Client {
     /// Sends initial presence and gives what came of it (the own presence included).
     #[track_caller]
     pub(crate) fn available(&mut self) -> Vec<El> {
-        self.send("<presence/>");
+        self.send("<presence xmlns='jabber:client'/>");
         self.sync()
     }
 
     /// Ends the stream as RFC 6120 §4.4 wants it.
     #[track_caller]
     pub(crate) fn close(mut self) {
-        self.send("</stream:stream>");
+        self.send(&self.closing());
         while let Some(event) = self.next_event() {
             if matches!(event, Event::Close) {
+                if self.frames.is_some() {
+                    self.send_close_frame(&1000u16.to_be_bytes());
+                }
                 self.expect_end();
                 return;
             }
@@ -374,7 +407,7 @@ impl Client {
         vars
     }
 
-    fn note(&mut self, mark: char, text: &str) {
+    pub(super) fn note(&mut self, mark: char, text: &str) {
         // A session delivered in crumbs should still read as one.
         if let Some(last) = self.transcript.last_mut().filter(|last| last.starts_with(mark) && text.len() < 10) {
             last.push_str(text);

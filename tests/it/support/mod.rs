@@ -5,12 +5,14 @@
 
 pub(crate) mod client;
 pub(crate) mod contacts;
+pub(crate) mod invites;
 pub(crate) mod login;
 pub(crate) mod pattern;
 pub(crate) mod sasl2;
 pub(crate) mod scram;
 pub(crate) mod server;
 pub(crate) mod transport;
+pub(crate) mod websocket;
 pub(crate) mod xml;
 
 #[allow(unused_imports, reason = "see above")]

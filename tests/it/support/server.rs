@@ -149,9 +149,19 @@ impl TestServer {
         self.server().core().site.listening().expect("the server listens").http[0]
     }
 
+    /// The HTTPS listener.
+    pub(crate) fn https_addr(&self) -> SocketAddr {
+        self.server().core().site.listening().expect("the server listens").https[0]
+    }
+
     /// Plain TCP, nothing sent yet.
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.c2s_addr(), self.domain(), Arc::clone(&self.vars))
+    }
+
+    /// The same to another listener.
+    pub(super) fn connect_to(&self, address: SocketAddr) -> Client {
+        Client::connect(address, self.domain(), Arc::clone(&self.vars))
     }
 
     /// Direct TLS (XEP-0368), nothing sent yet.
@@ -164,6 +174,11 @@ impl TestServer {
     /// The direct TLS port before the handshake.
     pub(crate) fn connect_for_tls(&self) -> Client {
         Client::connect(self.c2s_tls_addr(), self.domain(), Arc::clone(&self.vars))
+    }
+
+    /// The HTTPS listener, before the handshake: it takes client streams as well.
+    pub(crate) fn connect_to_https(&self) -> Client {
+        Client::connect(self.https_addr(), self.domain(), Arc::clone(&self.vars))
     }
 
     /// A bound session over STARTTLS and SCRAM-SHA-256. No presence was sent.

@@ -64,7 +64,7 @@ fn the_items_of_the_server_are_its_services() {
     let server = TestServer::start();
     let mut romeo = server.online("romeo", "orchard");
     let items = ask(&mut romeo, "to='im.example'", ITEMS);
-    assert_eq!(jids(&items), ["pubsub.im.example"]);
+    assert_eq!(jids(&items), ["conference.im.example", "pubsub.im.example"]);
     for jid in jids(&items) {
         let info = ask(&mut romeo, &format!("to='{jid}'"), INFO);
         assert!(info.find("identity", INFO).is_some() && features(&info).contains(&ITEMS), "{jid}");

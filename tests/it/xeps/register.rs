@@ -1,11 +1,15 @@
 //! XEP-0077 before login, and XEP-0445: who may make an account.
 
 use magpie::config::RegistrationMode;
-use magpie::storage::Invite;
+use magpie::storage::{Invite, InviteKind, NewInvite};
 
 use crate::support::{Client, TestServer};
 
 const QUERY: &str = "<query xmlns='jabber:iq:register'/>";
+
+fn closed() -> TestServer {
+    TestServer::with(|c| c.registration.mode = RegistrationMode::Closed)
+}
 
 fn open() -> TestServer {
     TestServer::with(|c| c.registration.mode = RegistrationMode::Open)
@@ -43,16 +47,22 @@ fn refused(client: &mut Client, request: &str, error_type: &str, condition: &str
 }
 
 fn invite(server: &TestServer, token: &str, uses_left: u32, expires_us: Option<i64>, domain: &str) {
+    let created_us = magpie::clock::now_micros();
     let invite = Invite {
         token: token.into(),
         domain: domain.into(),
-        created_us: magpie::clock::now_micros(),
-        expires_us,
-        uses_left,
+        kind: InviteKind::Account,
         creator: None,
-        note: None,
+        inviter: None,
+        username: None,
+        group: None,
+        created_us,
+        expires_us: expires_us.unwrap_or(created_us + 3_600_000_000),
+        uses_max: uses_left,
+        uses_left,
     };
-    server.runtime().block_on(server.server().core().storage.invite_create(invite)).expect("an invitation");
+    let made = server.runtime().block_on(server.server().core().storage.invite_create(invite, 100));
+    assert_eq!(made.expect("an invitation"), NewInvite::Made);
 }
 
 fn show(token: &str) -> String {
@@ -69,7 +79,7 @@ fn accepted(client: &mut Client, token: &str) {
 #[test]
 fn the_feature_is_there_if_accounts_can_be_made() {
     let feature = "http://jabber.org/features/iq-register";
-    for (server, offered) in [(TestServer::start(), false), (open(), true), (invite_only(), true)] {
+    for (server, offered) in [(closed(), false), (open(), true), (invite_only(), true), (TestServer::start(), true)] {
         let mut client = server.connect();
         assert!(client.open_to_features().find("register", feature).is_none(), "before TLS");
         assert_eq!(stranger_features(&server).contains(feature), offered);
@@ -83,7 +93,7 @@ fn stranger_features(server: &TestServer) -> String {
 /// XEP-0077 §3.1: closed is `service-unavailable`, and no account comes of it.
 #[test]
 fn a_closed_server_makes_no_accounts() {
-    let server = TestServer::start();
+    let server = closed();
     let mut client = stranger(&server);
     refused(&mut client, &format!("<iq type='get' id='r'>{QUERY}</iq>"), "cancel", "service-unavailable");
     refused(&mut client, &keys("bill", "s3cret"), "cancel", "service-unavailable");

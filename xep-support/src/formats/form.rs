@@ -1,6 +1,6 @@
 //! Data forms (XEP-0004), with the field `FORM_TYPE` that says what the others mean (XEP-0068).
 //!
-//! Not for lists of items (`<reported/>`, `<item/>`), nor for validation (XEP-0122).
+//! Not for lists of items (`<reported/>`, `<item/>`), and of validation (XEP-0122) only the ranges of numbers.
 
 use crate::ns;
 use crate::xml::Element;
@@ -124,6 +124,8 @@ pub struct Field {
     pub values: Vec<String>,
     /// What a list field offers.
     pub options: Vec<FieldOption>,
+    /// It holds a whole number from this to that (XEP-0122). Not read from a form.
+    pub range: Option<(u64, u64)>,
 }
 
 impl Field {
@@ -167,7 +169,20 @@ impl Field {
         self
     }
 
+    /// Says that it holds a whole number from `least` to `most`.
+    #[must_use]
+    pub fn range(mut self, least: u64, most: u64) -> Self {
+        self.range = Some((least, most));
+        self
+    }
+
     fn to_element(&self) -> Element {
+        let range = |(least, most): (u64, u64)| {
+            let range = Element::new("range", ns::DATA_VALIDATE).attr("min", least.to_string());
+            Element::new("validate", ns::DATA_VALIDATE)
+                .attr("datatype", "xs:integer")
+                .child(range.attr("max", most.to_string()))
+        };
         let option = |option: &FieldOption| {
             let value = Element::new("value", ns::DATA_FORM).text(option.value.as_str());
             Element::new("option", ns::DATA_FORM).attr_opt("label", option.label.as_deref()).child(value)
@@ -177,6 +192,7 @@ impl Field {
             .attr_opt("type", self.kind.map(FieldType::as_str))
             .attr_opt("label", self.label.as_deref())
             .child_opt(self.desc.as_deref().map(|desc| Element::new("desc", ns::DATA_FORM).text(desc)))
+            .child_opt(self.range.map(range))
             .child_opt(self.required.then(|| Element::new("required", ns::DATA_FORM)))
             .children(self.values.iter().map(|value| Element::new("value", ns::DATA_FORM).text(value.as_str())))
             .children(self.options.iter().map(option))
@@ -195,6 +211,7 @@ impl Field {
             required: element.find("required", ns::DATA_FORM).is_some(),
             values: named(element, "value").map(Element::text_content).collect(),
             options: named(element, "option").map(option).collect(),
+            range: None,
         }
     }
 }
@@ -360,6 +377,15 @@ mod tests {
             .field(Field { desc: Some("why".into()), ..Field::new("a", FieldType::TextPrivate).label("A").required() })
             .field(Field::new("l", FieldType::ListSingle).value("2").option("One", "1").option("Two", "2"));
         assert_eq!(read(&printed(&form)), Ok(form));
+    }
+
+    #[test]
+    fn a_number_has_a_range() {
+        let form = DataForm::new(FormType::Form).field(Field::new("n", FieldType::TextSingle).range(0, 9).value("3"));
+        let expected = "<x xmlns='jabber:x:data' type='form'><field var='n' type='text-single'>\
+            <validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:integer'><range min='0' max='9'/>\
+            </validate><value>3</value></field></x>";
+        assert_eq!(printed(&form), expected);
     }
 
     #[test]

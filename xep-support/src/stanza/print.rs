@@ -1,6 +1,6 @@
 //! From a stanza to bytes: the envelope is printed anew, what is inside is copied.
 
-use super::{Child, Stanza};
+use super::{Child, Index, Stanza};
 use crate::jid::Jid;
 use crate::ns;
 use crate::xml::check::StreamContext;
@@ -87,6 +87,47 @@ impl Stanza {
         }
     }
 
+    /// The same stanza with those of its children that are to be kept, and checked XML behind them. Not addressed to anybody.
+    #[must_use]
+    pub fn rebuilt(&self, mut keep: impl FnMut(&Child<'_>) -> bool, append: &str) -> Self {
+        let mut inner = String::with_capacity(self.inner().len() + append.len());
+        let mut copied = 0;
+        let base = self.inner().as_ptr() as usize;
+        for child in self.children() {
+            if !keep(&child) {
+                let start = child.raw().as_ptr() as usize - base;
+                inner.push_str(&self.inner()[copied..start]);
+                copied = start + child.raw().len();
+            }
+        }
+        inner.push_str(&self.inner()[copied..]);
+        inner.push_str(append);
+        let (text, index) = self.around(&inner);
+        let (kind, from, lang_default) = (self.kind, self.from.clone(), self.lang_default.clone());
+        Self { text, index, kind, from, to: None, lang_default }
+    }
+
+    /// Gives it this id in place of its own.
+    pub fn set_id(&mut self, id: &str) {
+        let name = self.kind.name();
+        let mut text = format!("<{name}");
+        for attr in &self.index.attrs {
+            let attr = attr.of(&self.text);
+            if !attr.trim_start_matches("id").trim_start().starts_with('=') || !attr.starts_with("id") {
+                text.push(' ');
+                text.push_str(attr);
+            }
+        }
+        crate::xml::writer::push_attr(&mut text, "id", id);
+        text.push('>');
+        text.push_str(self.inner());
+        text.push_str("</");
+        text.push_str(name);
+        text.push('>');
+        let changed = Self::trusted(text, ns::CLIENT).expect("made of checked parts");
+        (self.text, self.index) = (changed.text, changed.index);
+    }
+
     /// Appends a child.
     pub fn push_child(&mut self, child: &Element) {
         let mut inner = self.inner().to_owned();
@@ -95,6 +136,11 @@ impl Stanza {
     }
 
     fn replace_inner(&mut self, inner: &str) {
+        (self.text, self.index) = self.around(inner);
+    }
+
+    /// Its text and index with another content.
+    fn around(&self, inner: &str) -> (Box<str>, Index) {
         let name = self.kind.name();
         let mut text = format!("<{name}");
         for attr in &self.index.attrs {
@@ -107,7 +153,7 @@ impl Stanza {
         text.push_str(name);
         text.push('>');
         let changed = Self::trusted(text, ns::CLIENT).expect("made of checked parts");
-        (self.text, self.index) = (changed.text, changed.index);
+        (changed.text, changed.index)
     }
 }
 

@@ -73,7 +73,7 @@ impl From<XmlError> for StreamCondition {
 }
 
 /// What the elements of a stream inherit from its header, and the limits they must keep.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamContext {
     content: Cow<'static, str>,
     pub(super) default: Cow<'static, str>,

@@ -153,6 +153,12 @@ impl Framer {
         }
     }
 
+    /// A framer of elements that stand alone, without a stream around them (RFC 7395 §3.3).
+    #[must_use]
+    pub fn elements(limits: FrameLimits) -> Self {
+        Self { phase: Phase::Elements, ..Self::new(limits) }
+    }
+
     /// The next frame in `buf`: what [`Self::keep_from`] told to keep and whatever has arrived since. `None`: more
     /// bytes are needed. After an error every call gives the same error.
     pub fn next(&mut self, buf: &[u8]) -> Result<Option<Event>, FrameError> {

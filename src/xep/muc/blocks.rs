@@ -1,0 +1,82 @@
+//! Whom the service keeps out, by order of who operates it: of all its rooms, or, if it is a room, everybody.
+
+use super::exit;
+use super::shapes::Notice;
+use super::task::{Here, in_room};
+use crate::core::Core;
+use crate::rooms::is_on;
+use crate::storage::{self, RoomBlock};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use xep_support::jid::{BareJid, Jid};
+use xep_support::stanza::error::{Condition, StanzaError};
+
+/// The list of a service.
+async fn list(core: &Core, service: &str) -> Result<Arc<BTreeSet<String>>, storage::Error> {
+    match core.rooms.blocks.of(service) {
+        Some(list) => Ok(list),
+        None => read(core, service).await,
+    }
+}
+
+async fn read(core: &Core, service: &str) -> Result<Arc<BTreeSet<String>>, storage::Error> {
+    let rows = core.storage.room_blocks(service).await?;
+    Ok(core.rooms.blocks.set(service, rows.into_iter().map(|block| block.jid).collect()))
+}
+
+/// May this user enter this room, as far as the service is concerned?
+pub(super) async fn check(core: &Core, room: &BareJid, user: &BareJid) -> Result<(), StanzaError> {
+    let list = list(core, room.domain()).await.map_err(crate::router::bounce::refused("rooms"))?;
+    if is_on(&list, user) {
+        return Err(StanzaError::new(Condition::Forbidden).with_text("This service is closed for you."));
+    }
+    if list.contains(room.as_str()) {
+        return Err(StanzaError::new(Condition::Forbidden).with_text("This room is closed."));
+    }
+    Ok(())
+}
+
+/// Keeps somebody out from now on, who is put out of all rooms of the service; or closes a room.
+///
+/// # Errors
+/// The database cannot be written.
+pub async fn keep_out(core: &Arc<Core>, service: &str, block: RoomBlock) -> Result<(), storage::Error> {
+    let jid = block.jid.clone();
+    let reason = block.reason.clone();
+    core.storage.room_block(service, block).await?;
+    read(core, service).await?;
+    tracing::info!(service, jid, reason, "kept out of the rooms of a service");
+    let Ok(jid) = Jid::parse(&jid) else { return Ok(()) };
+    for room in core.rooms.all().into_iter().filter(|room| room.jid.domain() == service) {
+        let (jid, reason) = (jid.clone(), reason.clone());
+        let put_out = in_room(core, &room.jid, move |here| Box::pin(put_out(here, jid, reason)));
+        // Without a room there is nobody in it.
+        drop(put_out.await);
+    }
+    Ok(())
+}
+
+async fn put_out(mut here: Here<'_>, jid: Jid, reason: Option<String>) -> Result<(), StanzaError> {
+    let notice = Notice { reason, ..Notice::codes([307]) };
+    let slots: Vec<u32> = match here.room.jid.as_jid() == &jid {
+        true => (0..here.state.occupants.slots()).collect(),
+        false => here.state.occupants.of_user(&jid).into_iter().collect(),
+    };
+    for slot in slots {
+        exit::remove(&mut here, slot, &notice).await;
+    }
+    Ok(())
+}
+
+/// Lets it in again; `false` if it was not kept out.
+///
+/// # Errors
+/// The database cannot be written.
+pub async fn let_in(core: &Arc<Core>, service: &str, jid: &str) -> Result<bool, storage::Error> {
+    let was = core.storage.room_unblock(service, jid).await?;
+    read(core, service).await?;
+    if was {
+        tracing::info!(service, jid, "let into the rooms of a service again");
+    }
+    Ok(was)
+}

@@ -1,0 +1,238 @@
+//! Messages to all (XEP-0045 §7.4) and the subject (§8.1).
+
+use super::task::{self, Here, Pace, Staged, give};
+use super::{absent, history, moderate, stored};
+use crate::account::Parcel;
+use crate::clock;
+use crate::core::Core;
+use crate::hold::Hold;
+use crate::outbox::{Item, Receipt};
+use crate::rooms::{Affiliation, Kept, Role, Room, RoomState, Subject};
+use crate::router::bounce::{bounce, storage_error};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use xep_support::jid::Jid;
+use xep_support::ns;
+use xep_support::stanza::error::{Condition, ErrorType, StanzaError};
+use xep_support::stanza::{Child, Facts, MessageType, Stanza};
+use xep_support::xml::writer::escape_attr;
+
+/// A message to all, ready to be sent to them.
+pub(super) struct Reflected {
+    /// As it came, with the sender's hold.
+    parcel: Parcel,
+    /// As it goes out.
+    stanza: Arc<Stanza>,
+    at_us: i64,
+    is_subject: bool,
+    is_kept: bool,
+    /// Its id in the archive of the room.
+    id: Option<i64>,
+}
+
+/// What becomes of a message.
+pub(super) enum Accepted {
+    /// It is reflected when it is committed.
+    Staged(Staged),
+    /// It can be reflected at once.
+    Now(Reflected),
+    /// The same when what came before it is.
+    After(Reflected),
+    /// There is nothing to do: its sender has been told, or it was done before a restart.
+    Refused,
+}
+
+/// Is it to all occupants?
+pub(super) fn is_for_all(parcel: &Parcel) -> bool {
+    parcel.stanza.message_type() == MessageType::Groupchat && parcel.stanza.to().is_some_and(Jid::is_bare)
+}
+
+/// Checks a message to all and makes what the occupants get. `behind`: others wait for their commits.
+pub(super) fn accept(mut here: Here<'_>, parcel: Parcel, behind: bool) -> Accepted {
+    if parcel.hold.as_ref().and_then(Hold::effects).is_some_and(|known| known.received_as.is_some()) {
+        // It was in the archive when the server was killed; who was there has been given it from there.
+        return Accepted::Refused;
+    }
+    let checked = check(&here, &parcel.stanza);
+    let (slot, is_subject) = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            bounce(here.core, &parcel, error);
+            return Accepted::Refused;
+        }
+    };
+    if let Err(error) = wait(&mut here, slot, &parcel.stanza) {
+        bounce(here.core, &parcel, error);
+        return Accepted::Refused;
+    }
+    let at_us = task::now_us();
+    let is_kept = is_worth_keeping(&parcel.stanza);
+    let Some(occupant) = here.state.occupants.at(slot) else { return Accepted::Refused };
+    let mut tail = String::with_capacity(160);
+    write_occupant_id(&mut tail, &occupant.id);
+    let mut stanza = parcel.stanza.rebuilt(|child| !is_ours(child, here.room.jid.as_str()), &tail);
+    stanza.set_from(occupant.jid.clone());
+    let archived = history::archive(&here, &parcel, stanza, at_us, is_kept);
+    match archived {
+        history::Archived::Not(stanza) => {
+            let reflected = Reflected { parcel, stanza: Arc::new(stanza), at_us, is_subject, is_kept, id: None };
+            if behind { Accepted::After(reflected) } else { Accepted::Now(reflected) }
+        }
+        history::Archived::Queued(stanza, commit, id) => {
+            let stanza = Arc::new(stanza);
+            let reflected = Reflected { parcel, stanza, at_us, is_subject, is_kept, id: Some(id) };
+            Accepted::Staged(Staged { commit, reflected })
+        }
+    }
+}
+
+/// Who it is from, and whether it changes the subject (§7.2.15).
+fn check(here: &Here<'_>, stanza: &Stanza) -> Result<(u32, bool), StanzaError> {
+    let from = stanza.from().map_or("", Jid::as_str);
+    let not_in = || StanzaError::new(Condition::NotAcceptable).with_text("You are not in the room.");
+    let slot = here.state.occupants.of_session(from).ok_or_else(not_in)?;
+    let role = here.state.occupants.at(slot).map_or(Role::Visitor, |occupant| occupant.role);
+    let limits = &here.core.config().limits;
+    if stanza.inner().len() > limits.room_message_bytes_max {
+        return Err(StanzaError::new(Condition::PolicyViolation).with_text("too large for a room"));
+    }
+    if here.core.storage.is_nearly_full() {
+        return Err(StanzaError::new(Condition::ResourceConstraint));
+    }
+    let facts = stanza.facts();
+    let is_subject =
+        facts.contains(Facts::SUBJECT) && !facts.contains(Facts::BODY) && !stanza.has_child("thread", ns::CLIENT);
+    if is_subject {
+        let may = role == Role::Moderator || (here.state.config.change_subject && role == Role::Participant);
+        if !may {
+            return Err(StanzaError::new(Condition::Forbidden));
+        }
+        if stanza.inner().len() > limits.room_text_bytes_max {
+            return Err(StanzaError::new(Condition::NotAcceptable).with_text("too long for a subject"));
+        }
+    } else if role == Role::Visitor {
+        return Err(StanzaError::new(Condition::Forbidden).with_text("Voice is needed to speak here."));
+    }
+    Ok((slot, is_subject))
+}
+
+/// XEP-0500 §6: who has just spoken, under whatever nickname, waits.
+fn wait(here: &mut Here<'_>, slot: u32, stanza: &Stanza) -> Result<(), StanzaError> {
+    let seconds = here.state.config.slow_mode_seconds;
+    if seconds == 0 || !stanza.facts().contains(Facts::BODY) {
+        return Ok(());
+    }
+    let Some(occupant) = here.state.occupants.at(slot) else { return Ok(()) };
+    let is_admin = occupant.affiliation >= Some(Affiliation::Admin);
+    if is_admin || here.state.spoke.may_speak(&occupant.bare, clock::monotonic_ms(), u64::from(seconds) * 1_000) {
+        return Ok(());
+    }
+    let text = format!("There are at least {seconds} seconds between two messages of yours in this room.");
+    Err(StanzaError::new(Condition::PolicyViolation).with_type(ErrorType::Wait).with_text(text))
+}
+
+/// What only a room may say, and what it says by itself.
+fn is_ours(child: &Child<'_>, room: &str) -> bool {
+    let named = |attr: &str| child.parse().and_then(|el| Jid::parse(el.get_attr(attr)?).ok());
+    match (child.ns(), child.name()) {
+        (ns::MUC_USER | ns::MUC, _) | (ns::OCCUPANT_ID, _) => true,
+        (ns::SID, "stanza-id") => named("by").is_some_and(|by| by.bare_str() == room),
+        (ns::DELAY, "delay") => named("from").is_some_and(|from| from.bare_str() == room),
+        _ => false,
+    }
+}
+
+/// XEP-0421 §3.
+pub(super) fn write_occupant_id(out: &mut String, id: &str) {
+    out.push_str("<occupant-id xmlns='");
+    out.push_str(ns::OCCUPANT_ID);
+    out.push_str("' id='");
+    escape_attr(out, id);
+    out.push_str("'/>");
+}
+
+/// For who enters later, and for the archive: what says something, and is not to be forgotten at once.
+fn is_worth_keeping(stanza: &Stanza) -> bool {
+    const WORTH: [Facts; 9] = [
+        Facts::BODY,
+        Facts::SUBJECT,
+        Facts::STORE,
+        Facts::ENCRYPTED,
+        Facts::REACTIONS,
+        Facts::CORRECTION,
+        Facts::RETRACTION,
+        Facts::FALLBACK,
+        Facts::MARKER,
+    ];
+    let facts = stanza.facts();
+    !facts.intersects(Facts::NO_STORE | Facts::NO_PERMANENT_STORE) && WORTH.iter().any(|fact| facts.contains(*fact))
+}
+
+/// Waits until a message is committed, and reflects it. If it is not, its sender is told.
+pub(super) async fn settle(core: &Arc<Core>, room: &Arc<Room>, state: &mut Option<Box<RoomState>>, staged: Staged) {
+    match staged.commit.await {
+        Ok(()) => {
+            if let Some(state) = state.as_deref_mut() {
+                reflect(Here { core, room, state }, staged.reflected).await;
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "a message could not be archived");
+            bounce(core, &staged.reflected.parcel, storage_error(&error));
+        }
+    }
+}
+
+/// Gives a message to everybody who is there.
+pub(super) async fn reflect(here: Here<'_>, message: Reflected) {
+    let Here { core, room, state } = here;
+    let Reflected { parcel, stanza, at_us, is_subject, is_kept, id } = message;
+    if is_subject {
+        state.subject = Some(Subject { stanza: stanza.clone(), at_us });
+        stored::subject(core, state).await;
+    } else if is_kept {
+        let (stanzas_max, bytes_max) = {
+            let limits = &core.config().limits;
+            (limits.room_history_stanzas_max, limits.room_history_bytes_max)
+        };
+        state.history.add(Kept { at_us, stanza: stanza.clone(), extra: None }, stanzas_max, bytes_max);
+    }
+    let counters = &core.rooms.counters;
+    counters.reflected.fetch_add(1, Relaxed);
+    counters.deliveries.fetch_add(state.occupants.sessions() as u64, Relaxed);
+    let mut asleep = absent::Asleep::of(&stanza);
+    let mut pace = Pace::default();
+    for slot in 0..state.occupants.slots() {
+        let Some(occupant) = state.occupants.at(slot) else { continue };
+        for seat in &occupant.seats {
+            asleep.note(seat);
+            let (resource, receipt) = (seat.resource(), id.map_or(Receipt::None, Receipt::Told));
+            let to = Some(resource.jid.as_jid().clone());
+            let _ = resource.outbox.push(Item { stanza: stanza.clone(), to, extra: None, receipt });
+            pace.step().await;
+        }
+    }
+    if stanza.facts().contains(Facts::RETRACTION)
+        && let Some(from) = parcel.stanza.from()
+    {
+        moderate::retracted(&mut Here { core, room, state }, from, &stanza).await;
+    }
+    if let Some(from) = parcel.stanza.from() {
+        absent::tell(core, room, state, &from.bare(), &stanza, asleep);
+    }
+    // Only now is it done with.
+    drop(parcel);
+}
+
+/// Sends a stanza from the room to all.
+pub(super) async fn announce(here: &mut Here<'_>, stanza: Stanza) {
+    let stanza = Arc::new(stanza);
+    let mut pace = Pace::default();
+    for slot in 0..here.state.occupants.slots() {
+        let Some(occupant) = here.state.occupants.at(slot) else { continue };
+        for seat in &occupant.seats {
+            give(seat, &stanza);
+            pace.step().await;
+        }
+    }
+}
