@@ -73,7 +73,7 @@ section! {
         live (0, 3_600) bosh_polling_seconds: Duration = Duration::from_secs(5),
         /// Bytes of the body of one such request; a longer one is refused with policy-violation.
         live (10_000, 67_108_864) bosh_body_bytes_max: usize = 512 * 1024,
-        /// Bytes of such bodies being read at a time; more are told to come back (503).
+        /// Bytes of such bodies being read at a time, of which one address may take an eighth; more are told to come back (503).
         live bosh_reading_bytes_max: usize = 64 * 1024 * 1024,
     }
 }

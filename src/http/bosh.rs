@@ -30,7 +30,6 @@ pub(super) use link::Place;
 use link::Shared;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use xep_support::bosh::{Body, BodyError, BodyLimits, Condition, Created};
 use xep_support::jid::Jid;
@@ -53,7 +52,7 @@ const PAYLOADS_MAX: usize = 1_000;
 pub struct Sessions {
     by_sid: DashMap<String, Arc<Shared>>,
     /// Bytes of requests that are being read.
-    reading_bytes: Arc<AtomicUsize>,
+    reading: Arc<reading::Reading>,
 }
 
 /// Answers a request.
@@ -134,8 +133,12 @@ fn begin(call: &Call, body: Body) -> Result<Place, Refused> {
         return refuse(Condition::PolicyViolation);
     }
     let Ok(slot) = client.slot(&web.budget) else { return refuse(Condition::PolicyViolation) };
-    let (terms, created) = agree(&web.core.config().http, &body);
-    match Shared::begin(terms, created, call.is_secure, content_type, body) {
+    let (terms, created, body_bytes_max) = {
+        let http = &web.core.config().http;
+        let (terms, created) = agree(http, &body);
+        (terms, created, http.bosh_body_bytes_max)
+    };
+    match Shared::begin(terms, created, call.is_secure, content_type, body_bytes_max, body) {
         Ok((shared, place)) => {
             run(call, shared, slot);
             Ok(place)
@@ -162,8 +165,12 @@ fn content_type(wanted: &str) -> Option<HeaderValue> {
     let essence = wanted.split(';').next().unwrap_or_default().trim();
     let is_token =
         |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b));
-    let good =
-        essence.split_once('/').is_some_and(|(kind, name)| matches!(kind, "text" | "application") && is_token(name));
+    // Nothing that a browser would show as a page of ours.
+    let good = essence.split_once('/').is_some_and(|(kind, name)| match kind {
+        "text" => matches!(name, "xml" | "plain"),
+        "application" => is_token(name) && !["html", "svg"].iter().any(|page| name.contains(page)),
+        _ => false,
+    });
     let fits = wanted.len() <= CONTENT_TYPE_BYTES_MAX;
     (good && fits).then(|| HeaderValue::from_str(wanted).ok()).flatten()
 }

@@ -2,7 +2,7 @@
 
 use super::entrance::{Entered, enter};
 use super::held::{self, Held};
-use super::reply::Reply;
+use super::reply::{self, Reply};
 use super::watched::{Patience, Verdict, Watch, Watched};
 use super::websocket::Upgrade;
 use super::{Door, Web, routes, websocket};
@@ -11,6 +11,7 @@ use crate::config::Http;
 use crate::extension::BoxFuture;
 use crate::net::transport::TlsInfo;
 use hyper::body::Incoming;
+use hyper::header;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper::{Request, Version};
@@ -89,7 +90,10 @@ impl Service<Request<Incoming>> for Pages {
             return Box::pin(async move { Ok(reply) });
         }
         // Who wants the connection closed, or does not know that it stays open, gets his answer the usual way.
-        let may_rest = request.version() == Version::HTTP_11 && held::stays_open(request.headers());
+        // The same for a request that is the last one of its connection because of how its body came (RFC 9112 §6.1).
+        let is_old = request.version() <= Version::HTTP_11;
+        let is_last = is_old && request.headers().contains_key(header::TRANSFER_ENCODING);
+        let may_rest = request.version() == Version::HTTP_11 && !is_last && held::stays_open(request.headers());
         let answer = routes::answer(self.web.clone(), self.origin.clone(), watch.clone(), request);
         // Boxed: the connection keeps room for this future as long as it lives.
         Box::pin(async move {
@@ -100,6 +104,9 @@ impl Service<Request<Incoming>> for Pages {
                     return std::future::pending().await;
                 }
                 held.fill(&mut reply).await;
+                if is_last {
+                    reply::set(&mut reply, header::CONNECTION, "close");
+                }
             }
             Ok(reply)
         })

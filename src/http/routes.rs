@@ -257,7 +257,8 @@ async fn dispatch(
     };
     let (handler, methods, cors) = (route.handler, route.methods, route.cors);
     let mut reply = if methods.contains(&request.method().as_str()) {
-        let is_secure = origin.door == Door::Tls || client.https == Some(true);
+        // What a proxy of ours says of the client counts more than how the proxy came to us.
+        let is_secure = client.https.unwrap_or(origin.door == Door::Tls);
         handler(Call { web, request, client, is_secure, rest, origin, watch: watch.clone() }).await
     } else {
         let known = request.method() == Method::OPTIONS;

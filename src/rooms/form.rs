@@ -375,7 +375,9 @@ fn password(form: &DataForm, now: &RoomConfig) -> Result<Option<String>, Fault> 
 
 fn jids(values: &[String], limits: &Limits) -> Option<Vec<BareJid>> {
     let given = values.iter().filter(|value| !value.trim().is_empty());
-    let jids = given.map(|value| Jid::parse(value.trim()).ok().map(|jid| jid.bare())).collect::<Option<Vec<_>>>()?;
+    let jids = given
+        .map(|value| Jid::parse(value.trim()).ok().filter(|jid| jid.local().is_some()).map(|jid| jid.bare()))
+        .collect::<Option<Vec<_>>>()?;
     (jids.len() <= limits.room_affiliations_max).then_some(jids)
 }
 

@@ -12,6 +12,8 @@ use super::keys::{Key, Keys};
 use std::collections::VecDeque;
 use xep_support::bosh::{Answer, Body, Condition, Created, Kind, Opened};
 
+/// Bytes of requests that came before their turn.
+const EARLY_BYTES_MAX: usize = 64 * 1024;
 /// An answer this old that a client says it lacks is reported at once (§9.2 of version 1.11: "if some time has passed").
 const REPORT_AFTER_MS: u64 = 2_000;
 
@@ -189,10 +191,16 @@ impl<W> Exchange<W> {
         let needless = self.terms.hold > 0
             && unanswered >= self.terms.requests
             && body.is_empty()
-            && now_ms.saturating_sub(self.last_ms) < self.terms.polling_ms
+            && now_ms.saturating_sub(self.last_ms) < self.too_soon_ms()
             && self.created.is_none();
         if too_many || needless {
             return Err((Condition::PolicyViolation, Some(waiter)));
+        }
+        let waiting_bytes: usize = self.early.iter().map(|early| early.body.payload.len()).sum();
+        if body.rid > self.taken + 1 && waiting_bytes + body.payload.len() > EARLY_BYTES_MAX {
+            // §16.3: it comes again, behind the one that is missing.
+            effects.replies.push((waiter, Reply::again()));
+            return Ok(());
         }
         self.early.push(Early { body, waiter: Some(waiter), since_ms: now_ms, repeats: 0 });
         while let Some(at) = self.early.iter().position(|early| early.body.rid == self.taken + 1) {
@@ -200,6 +208,11 @@ impl<W> Exchange<W> {
             self.take(now_ms, early, effects)?;
         }
         Ok(())
+    }
+
+    /// A request that comes sooner behind another one comes too often. The network may have kept the one before for longer.
+    fn too_soon_ms(&self) -> u64 {
+        self.terms.polling_ms - self.terms.polling_ms / 4
     }
 
     /// A request whose turn it is.
@@ -214,7 +227,7 @@ impl<W> Exchange<W> {
             return Err((Condition::ItemNotFound, waiter));
         }
         let is_poll = self.terms.hold == 0 && body.is_empty();
-        let too_soon = since_ms.saturating_sub(self.last_ms) < self.terms.polling_ms;
+        let too_soon = since_ms.saturating_sub(self.last_ms) < self.too_soon_ms();
         if is_poll && self.last_was_empty && self.gave_nothing && too_soon {
             // §11.
             return Err((Condition::PolicyViolation, waiter));
@@ -358,8 +371,9 @@ impl<W> Exchange<W> {
         waiter.is_some() && !self.is_closing && now_ms >= since_ms.saturating_add(self.terms.wait_ms)
     }
 
-    /// When [`settle`](Self::settle) has something to do next, if nothing else happens.
-    pub(super) fn deadline_ms(&self) -> Option<u64> {
+    /// When [`settle`](Self::settle) has something to do next, if nothing else happens. While the stream is behind that is
+    /// nothing for those who wait: it is for the stream to catch up.
+    pub(super) fn deadline_ms(&self, is_behind: bool) -> Option<u64> {
         if self.over.is_some() {
             return None;
         }
@@ -367,7 +381,8 @@ impl<W> Exchange<W> {
             let waits = waiter.is_some() && !self.is_closing && self.created.is_none();
             waits.then(|| since.saturating_add(self.terms.wait_ms))
         };
-        let open = self.open.iter().filter_map(|open| waits(&open.waiter, open.since_ms)).min();
+        let open = self.open.iter().filter(|_| !is_behind);
+        let open = open.filter_map(|open| waits(&open.waiter, open.since_ms)).min();
         let early = self.early.iter().filter_map(|early| waits(&early.waiter, early.since_ms)).min();
         let quiet = self.quiet_ms.map(|since| since.saturating_add(self.patience_ms));
         [open, early, quiet].into_iter().flatten().min()
@@ -384,7 +399,7 @@ impl<W> Exchange<W> {
     }
 
     /// The session is over because of what this request is; others hear that it was not theirs.
-    fn fail(&mut self, condition: Condition, waiter: Option<W>, effects: &mut Effects<W>) {
+    pub(super) fn fail(&mut self, condition: Condition, waiter: Option<W>, effects: &mut Effects<W>) {
         let is_legacy = self.terms.is_legacy;
         let reply = Reply::end(Some(condition), "", is_legacy);
         effects.replies.extend(waiter.map(|waiter| (waiter, reply)));

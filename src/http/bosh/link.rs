@@ -36,6 +36,10 @@ use xep_support::xml::writer::escape_attr;
 /// have more requests than agreed).
 const UNREAD_BYTES_MAX: usize = 32 * 1024;
 
+/// Bodies not read yet by the stream, beside those the client may have on the way without an answer: requests to pause are
+/// answered at once, and so is one when there is something for the client.
+const UNREAD_BODIES_MAX: usize = 2;
+
 /// A request that waits for its answer.
 #[derive(Debug)]
 struct Waiter {
@@ -51,6 +55,8 @@ pub(super) struct Shared {
     pub(super) is_secure: bool,
     /// What its answers say they are (§7.1).
     content_type: HeaderValue,
+    /// Whoever has so much not read yet does not keep to what was agreed.
+    unread_bytes_max: usize,
     state: Mutex<State>,
 }
 
@@ -159,6 +165,7 @@ impl Shared {
         created: Created,
         is_secure: bool,
         content_type: HeaderValue,
+        body_bytes_max: usize,
         first: Body,
     ) -> Result<(Arc<Self>, Place), Condition> {
         let (sender, answer) = oneshot::channel();
@@ -167,7 +174,8 @@ impl Shared {
         let exchange = Exchange::begin(clock::monotonic_ms(), terms, created, first, waiter, &mut effects)?;
         let mut state = State { exchange, requests: 1, unread: Vec::new(), read: 0, waker: None };
         state.apply(effects);
-        let shared = Arc::new(Self { sid, is_secure, content_type, state: Mutex::new(state) });
+        let unread_bytes_max = UNREAD_BYTES_MAX + (terms.requests + UNREAD_BODIES_MAX).saturating_mul(body_bytes_max);
+        let shared = Arc::new(Self { sid, is_secure, content_type, unread_bytes_max, state: Mutex::new(state) });
         Ok((shared.clone(), Place { shared, number: 0, answer, is_answered: false }))
     }
 
@@ -178,7 +186,13 @@ impl Shared {
         let number = state.requests;
         state.requests += 1;
         let mut effects = Effects::default();
-        state.exchange.receive(clock::monotonic_ms(), body, Waiter { number, answer: sender }, &mut effects);
+        let waiter = Waiter { number, answer: sender };
+        let unread_bytes = state.unread.len() - state.read;
+        if unread_bytes + body.payload.len() > self.unread_bytes_max && !state.exchange.is_over() {
+            state.exchange.fail(Condition::PolicyViolation, Some(waiter), &mut effects);
+        } else {
+            state.exchange.receive(clock::monotonic_ms(), body, waiter, &mut effects);
+        }
         state.apply(effects);
         let waker = state.wake();
         drop(state);
@@ -198,7 +212,7 @@ impl Shared {
         }
         state.apply(effects);
         state.wait(cx);
-        state.exchange.deadline_ms()
+        state.exchange.deadline_ms(is_behind)
     }
 
     /// Serves the stream to its end, and keeps the times of its requests. `over` is called when there is nothing any more
@@ -375,6 +389,7 @@ fn condition_of(last_words: &str) -> Option<Condition> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xep_support::bosh::BodyLimits;
 
     #[test]
     fn our_open_is_taken_off() {
@@ -383,6 +398,65 @@ mod tests {
         assert_eq!((opened, rest), (Some(Opened { id: "a&b".into(), from: Some("im.example".into()) }), ""));
         assert_eq!(split_open(&[open, "<x/>"].concat()).1, "<x/>");
         assert_eq!(split_open("<opener/>"), (None, "<opener/>"));
+    }
+
+    fn body(rid: u64, attributes: &str, payload: &str) -> Body {
+        let text = format!("<body xmlns='{}' rid='{rid}' {attributes}>{payload}</body>", ns::BOSH);
+        Body::parse(text.as_bytes(), BodyLimits { depth_max: 10, attributes_max: 10, payloads_max: 10 }).unwrap()
+    }
+
+    /// A session whose stream reads nothing, and the first request.
+    fn session(wait: u32) -> (Arc<Shared>, Place) {
+        let hold = usize::from(wait > 0);
+        let terms = Terms {
+            hold,
+            requests: hold + 1,
+            wait_ms: u64::from(wait) * 1000,
+            inactivity_ms: 30_000,
+            polling_ms: 0,
+            maxpause_ms: 120_000,
+            acks: false,
+            is_legacy: false,
+        };
+        let (hold, requests) = (hold as u32, hold as u32 + 1);
+        let created = Created {
+            sid: "sid".to_owned(),
+            ver: None,
+            wait,
+            hold,
+            requests,
+            inactivity: 30,
+            polling: 0,
+            maxpause: 120,
+            ack: None,
+        };
+        let kind = HeaderValue::from_static("text/xml");
+        Shared::begin(terms, created, true, kind, 10_000, body(1, "to='a'", "")).unwrap_or_else(|_| panic!())
+    }
+
+    /// Requests to pause are answered at once (§9), whether the stream has caught up or not.
+    #[test]
+    fn who_pauses_to_say_ever_more_is_refused() {
+        let (shared, _first) = session(60);
+        let payload = format!("<x xmlns='a'>{}</x>", "x".repeat(9_000));
+        let said = (2..100).take_while(|rid| {
+            let _place = shared.receive(body(*rid, "pause='1'", &payload));
+            !shared.lock().exchange.is_over()
+        });
+        assert!((4..10).contains(&said.count()));
+        assert!(shared.lock().unread.len() <= shared.unread_bytes_max);
+    }
+
+    /// What cannot be answered before the stream has caught up is not tried for ever.
+    #[tokio::test]
+    async fn a_stream_that_is_behind_is_waited_for() {
+        let (shared, _first) = session(0);
+        let mut effects = Effects::default();
+        shared.lock().exchange.send(clock::monotonic_ms(), "<features/>", &mut effects);
+        let payload = format!("<x xmlns='a'>{}</x>", "x".repeat(UNREAD_BYTES_MAX));
+        let _second = shared.receive(body(2, "", &payload));
+        let mut kept = Box::pin(shared.keep(std::future::pending(), || {}));
+        assert!(kept.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
 
     #[test]

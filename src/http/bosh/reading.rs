@@ -1,8 +1,10 @@
-//! Reading the body of a request: bounded in size, time, and in what all of them take together.
+//! Reading the body of a request: bounded in size, time, and in what all of them take together, and those of one address.
 
 use super::Refused;
+use crate::attempts::address_key;
 use crate::http::reply::{self, Reply};
 use crate::http::routes::Call;
+use dashmap::DashMap;
 use hyper::body::{Body as _, Incoming};
 use hyper::{Request, StatusCode, header};
 use std::future::poll_fn;
@@ -12,23 +14,46 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use xep_support::bosh::Condition;
 
+/// What is being read of requests.
+#[derive(Default)]
+pub(super) struct Reading {
+    all_bytes: AtomicUsize,
+    /// By address, those of which something is.
+    by_address: DashMap<String, usize>,
+}
+
+/// Of all the room there is, one address may take this part, or one body: so many of them have to be greedy before others
+/// notice.
+const SHARE: usize = 8;
+
 /// Room for what is being read, given back when dropped.
 struct Room {
-    all: Arc<AtomicUsize>,
+    reading: Arc<Reading>,
+    address: String,
     taken: usize,
     max: usize,
+    share: usize,
 }
 
 impl Room {
     fn take(&mut self, bytes: usize) -> bool {
         self.taken += bytes;
-        self.all.fetch_add(bytes, Relaxed) + bytes <= self.max
+        let of_address = {
+            let mut taken = self.reading.by_address.entry(self.address.clone()).or_default();
+            *taken += bytes;
+            *taken
+        };
+        self.reading.all_bytes.fetch_add(bytes, Relaxed) + bytes <= self.max && of_address <= self.share
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.all.fetch_sub(self.taken, Relaxed);
+        self.reading.all_bytes.fetch_sub(self.taken, Relaxed);
+        self.reading.by_address.remove_if_mut(&self.address, |_, taken| {
+            *taken = taken.saturating_sub(self.taken);
+            *taken == 0
+        });
     }
 }
 
@@ -52,7 +77,9 @@ pub(super) async fn read(mut call: Call) -> Result<(Call, Vec<u8>), Reply> {
         // §7.2: none was offered.
         return Err(Refused(Condition::BadRequest, false).reply());
     }
-    let mut room = Room { all: call.web.bosh.reading_bytes.clone(), taken: 0, max: all_max };
+    let address = address_key(call.client.address);
+    let share = (all_max / SHARE).max(bytes_max);
+    let mut room = Room { reading: call.web.bosh.reading.clone(), address, taken: 0, max: all_max, share };
     let collected = tokio::time::timeout(patience, collect(&mut call.request, bytes_max, &mut room)).await;
     match collected {
         Ok(Ok(body)) => Ok((call, body)),
@@ -85,3 +112,40 @@ async fn collect(request: &mut Request<Incoming>, bytes_max: usize, room: &mut R
 
 /// What a body that says it is long gets before it is.
 const FIRST_BYTES: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_leaves_room_for_others() {
+        let reading = Arc::new(Reading::default());
+        let room = |address: &str| Room {
+            reading: reading.clone(),
+            address: address.to_owned(),
+            taken: 0,
+            max: 800,
+            share: 100,
+        };
+        let (mut first, mut second) = (room("a"), room("a"));
+        assert!(first.take(60) && second.take(40) && !second.take(1), "an eighth");
+        assert!(room("b").take(100));
+        drop(first);
+        assert!(second.take(50));
+        drop(second);
+        assert!(reading.by_address.is_empty());
+        assert_eq!(reading.all_bytes.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn all_of_them_have_an_end() {
+        let reading = Arc::new(Reading::default());
+        let mut rooms: Vec<_> = (0..9)
+            .map(|n| Room { reading: reading.clone(), address: n.to_string(), taken: 0, max: 800, share: 100 })
+            .collect();
+        assert_eq!(
+            rooms.iter_mut().map(|room| room.take(100)).collect::<Vec<_>>(),
+            [[true; 8].as_slice(), &[false]].concat()
+        );
+    }
+}

@@ -46,11 +46,14 @@ fn may_read(state: &RoomState, bare: &BareJid, full: &Jid) -> Result<bool, Stanz
         return Err(StanzaError::new(Condition::Forbidden));
     }
     let is_moderator = matches!(affiliation, Some(Affiliation::Admin | Affiliation::Owner));
-    Ok(is_moderator || state.sees_addresses(role.unwrap_or(Role::Visitor)))
+    // Authors were told who sees their addresses: whoever is in the room, or belongs to it.
+    let belongs = role.is_some() || affiliation.is_some();
+    Ok(is_moderator || belongs && state.sees_addresses(role.unwrap_or(Role::Visitor)))
 }
 
 /// The archive of a room, for somebody who may read it. What was reflected before is in it.
 async fn source(core: &Arc<Core>, bare: BareJid, full: Jid, room: &BareJid) -> Result<Source, StanzaError> {
+    muc::check_blocked(core, room, &bare).await?;
     let jid = room.clone();
     task::in_room(core, room, move |here| {
         let found = may_read(here.state, &bare, &full).and_then(|shows_authors| {

@@ -24,8 +24,11 @@ async fn read(core: &Core, service: &str) -> Result<Arc<BTreeSet<String>>, stora
     Ok(core.rooms.blocks.set(service, rows.into_iter().map(|block| block.jid).collect()))
 }
 
-/// May this user enter this room, as far as the service is concerned?
-pub(super) async fn check(core: &Core, room: &BareJid, user: &BareJid) -> Result<(), StanzaError> {
+/// May this user have to do with this room, as far as the service is concerned?
+///
+/// # Errors
+/// The refusal.
+pub async fn check(core: &Core, room: &BareJid, user: &BareJid) -> Result<(), StanzaError> {
     let list = list(core, room.domain()).await.map_err(crate::router::bounce::refused("rooms"))?;
     if is_on(&list, user) {
         return Err(StanzaError::new(Condition::Forbidden).with_text("This service is closed for you."));

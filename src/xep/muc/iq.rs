@@ -1,7 +1,7 @@
 //! Requests to a room (XEP-0045 §17.4 number 1): which one it is, and who answers.
 
 use super::task::{self, BoxedIn, Here};
-use super::{SERVICE, admin, owner, register};
+use super::{SERVICE, admin, blocks, owner, register};
 use crate::extension::{Addressee, Answer, Declare, IqCall};
 use xep_support::jid::{BareJid, Jid};
 use xep_support::ns;
@@ -51,5 +51,8 @@ pub(super) fn handle(
     let (core, room) = (call.core.clone(), call.to.bare());
     let from = call.client.jid().as_jid().clone();
     let asked = Asked { bare: call.client.account.jid.clone(), from, kind: call.kind, payload: call.payload };
-    Answer::later(async move { task::in_room(&core, &room, move |here| work(here, asked)).await })
+    Answer::later(async move {
+        blocks::check(&core, &room, &asked.bare).await?;
+        task::in_room(&core, &room, move |here| work(here, asked)).await
+    })
 }

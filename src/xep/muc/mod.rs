@@ -28,7 +28,7 @@ pub mod surviving;
 pub mod task;
 mod voice;
 
-pub use blocks::{keep_out, let_in};
+pub use blocks::{check as check_blocked, keep_out, let_in};
 
 use crate::account::Parcel;
 use crate::account::resource::Client;

@@ -27,9 +27,9 @@ fn pages_of_other_sites_may_use_it() {
 fn a_client_may_ask_for_another_type() {
     let server = serve(|_| {});
     let (mut romeo, _) =
-        Session::begin_on(Http::plain(&server), &format!("{USUAL} content='text/html; charset=utf-8'"));
+        Session::begin_on(Http::plain(&server), &format!("{USUAL} content='text/plain; charset=utf-8'"));
     romeo.send("pause='1'", "");
-    assert_eq!(romeo.http.answer().header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(romeo.http.answer().header("content-type"), Some("text/plain; charset=utf-8"));
 }
 
 /// §5: what the header says is no concern of ours.
@@ -167,4 +167,31 @@ fn http2_carries_two_requests_at_a_time() {
     let second = body2(&mut http, 5);
     let failed = |answer: &&El| answer.raw.contains("invalid-mechanism");
     assert_eq!([&first, &second].iter().filter(|answer| failed(answer)).count(), 1, "{first:?} {second:?}");
+}
+
+/// RFC 9112 §6.1: whoever sends chunks may have come by somebody who counts otherwise; what lies behind is for nobody.
+#[test]
+fn a_body_in_chunks_is_the_last_one_of_its_connection() {
+    let server = serve(|_| {});
+    let mut http = Http::plain(&server);
+    let (body, length) = (creation(USUAL), creation(USUAL).len());
+    http.send(format!(
+        "POST /http-bind HTTP/1.1\r\nHost: {DOMAIN}\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n\
+         GET /healthz HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n"
+    ));
+    let answer = http.answer();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert!(body_of(&answer).attr("sid").is_some());
+    http.expect_end();
+}
+
+/// §7.1: nothing that a browser would take for a page of this server.
+#[test]
+fn answers_are_no_pages() {
+    let server = serve(|_| {});
+    for kind in ["text/html; charset=utf-8", "application/xhtml+xml", "image/svg+xml", "application/svg+xml"] {
+        let mut http = Http::plain(&server);
+        post(&mut http, &creation(&format!("{USUAL} content='{kind}'")));
+        expect_end(&mut http, "bad-request");
+    }
 }
