@@ -177,20 +177,37 @@ impl Outbox {
             // Its sender did not know when the server was killed, and has sent it again.
             return Ok(());
         }
-        let bytes = item.bytes();
         let mut inner = self.lock();
+        let (result, waker) = self.put(&mut inner, item);
+        drop(inner);
+        wake(waker);
+        result
+    }
+
+    /// Appends items that nobody misses if the resource is gone, and wakes its session once. Is it away, because its client
+    /// is inactive or has lost its connection?
+    pub fn push_all(&self, items: impl Iterator<Item = Item>) -> bool {
+        let mut inner = self.lock();
+        let is_away = !inner.shut && (inner.inactive || inner.lost);
+        let mut waker = None;
+        for item in items {
+            waker = waker.or(self.put(&mut inner, item).1);
+        }
+        drop(inner);
+        wake(waker);
+        is_away
+    }
+
+    /// Appends an item under the lock. Who is to be woken when that is released?
+    fn put(&self, inner: &mut Inner, item: Item) -> (Result<(), Item>, Option<Waker>) {
         if inner.shut {
-            return Err(item);
+            return (Err(item), None);
         }
         let item = match inner.hold_back(item, self.session() != 0) {
-            Ok(full) => {
-                let waker = if full && !inner.stalled { inner.waker.take() } else { None };
-                drop(inner);
-                wake(waker);
-                return Ok(());
-            }
+            Ok(full) => return (Ok(()), if full && !inner.stalled { inner.waker.take() } else { None }),
             Err(item) => item,
         };
+        let bytes = item.bytes();
         let (bytes_max, stanzas_max) = (self.bytes_max as usize, self.stanzas_max as usize);
         let exceeds = inner.bytes + bytes > bytes_max || inner.queue.len() >= stanzas_max;
         let too_slow = exceeds && inner.close.is_none();
@@ -201,19 +218,15 @@ impl Outbox {
         }
         // The waker is there only while the session sleeps: later items of a burst find none and cost no wake-up.
         let waker = if inner.stalled && !too_slow { None } else { inner.waker.take() };
-        let result = if refused {
-            Err(item)
-        } else {
-            inner.bytes += bytes;
-            inner.queue.push_back(item);
-            if inner.stalled {
-                self.note_stalled(&mut inner);
-            }
-            Ok(())
-        };
-        drop(inner);
-        wake(waker);
-        result
+        if refused {
+            return (Err(item), waker);
+        }
+        inner.bytes += bytes;
+        inner.queue.push_back(item);
+        if inner.stalled {
+            self.note_stalled(inner);
+        }
+        (Ok(()), waker)
     }
 
     /// Waits until at most a quarter of it is taken, for work that can wait for its client. `false`: its session was told to

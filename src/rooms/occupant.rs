@@ -64,6 +64,7 @@ pub struct Occupants {
     free: Vec<u32>,
     by_nick: HashMap<Box<str>, u32>,
     by_session: HashMap<Jid, u32>,
+    by_user: HashMap<BareJid, SmallVec<[u32; 2]>>,
     next_seat: u32,
 }
 
@@ -135,15 +136,16 @@ impl Occupants {
 
     /// The places of the occupants that belong to a bare JID, or to one of a domain.
     pub fn of_user(&self, jid: &Jid) -> SmallVec<[u32; 2]> {
-        let meant = |o: &Occupant| {
-            if jid.is_domain() { o.bare.domain() == jid.domain() } else { o.bare.as_str() == jid.as_str() }
-        };
-        self.places().filter(|(_, o)| meant(o)).map(|(slot, _)| slot).collect()
+        if !jid.is_domain() {
+            return self.by_user.get(jid.as_str()).cloned().unwrap_or_default();
+        }
+        let users = self.by_user.iter().filter(|(bare, _)| bare.domain() == jid.domain());
+        users.flat_map(|(_, slots)| slots.iter().copied()).collect()
     }
 
     /// A new occupant without sessions.
     pub fn add(&mut self, occupant: Occupant) -> u32 {
-        let nick = fold(occupant.nick());
+        let (nick, bare) = (fold(occupant.nick()), occupant.bare.clone());
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -153,6 +155,7 @@ impl Occupants {
         };
         self.slots[slot as usize] = Some(Box::new(occupant));
         self.by_nick.insert(nick, slot);
+        self.by_user.entry(bare).or_default().push(slot);
         slot
     }
 
@@ -179,6 +182,12 @@ impl Occupants {
     pub fn remove(&mut self, slot: u32) -> Option<Box<Occupant>> {
         let occupant = self.slots.get_mut(slot as usize)?.take()?;
         self.by_nick.remove(&fold(occupant.nick()));
+        if let Some(slots) = self.by_user.get_mut(occupant.bare.as_str()) {
+            slots.retain(|other| *other != slot);
+            if slots.is_empty() {
+                self.by_user.remove(occupant.bare.as_str());
+            }
+        }
         for seat in &occupant.seats {
             self.by_session.remove(seat.resource().jid.as_str());
         }

@@ -25,6 +25,11 @@ impl<T> Commit<T> {
         let (answer, receiver) = oneshot::channel();
         (answer, Self(receiver))
     }
+
+    /// Need nobody wait for it any more?
+    pub fn is_decided(&self) -> bool {
+        !self.0.is_empty()
+    }
 }
 
 impl<T> Future for Commit<T> {

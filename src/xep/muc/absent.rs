@@ -14,7 +14,7 @@ use crate::core::Core;
 use crate::extension::Arrival;
 use crate::hosts::Place;
 use crate::pubsub::Owner;
-use crate::rooms::{Affiliation, Room, RoomState, Seat};
+use crate::rooms::{Affiliation, Room, RoomState};
 use crate::router;
 use crate::xep::mam::rooms as mam;
 use crate::xep::pubsub;
@@ -34,39 +34,27 @@ const BOOKMARK_BYTES_MAX: u64 = 64 * 1024;
 const NOTIFY: [&str; 3] =
     ["urn:xmpp:notification-settings:1", "urn:xmpp:notification-settings:0", "urn:xmpp:client-key:0"];
 
-/// Sessions a message is given to whose accounts have devices that can be woken.
-pub(super) struct Asleep(Option<Vec<Client>>);
-
-impl Asleep {
-    /// For this message. Most do not count.
-    pub(super) fn of(message: &Stanza) -> Self {
-        let facts = message.facts();
-        let is_news = facts.intersects(Facts::BODY | Facts::ENCRYPTED)
-            && !facts.intersects(Facts::SUBJECT | Facts::NO_STORE | Facts::NO_PERMANENT_STORE);
-        Self(is_news.then(Vec::new))
-    }
-
-    /// It is given to this one.
-    pub(super) fn note(&mut self, seat: &Seat) {
-        if let Some(clients) = &mut self.0
-            && seat.client.account.lock().push.is_some()
-        {
-            clients.push(seat.client.clone());
-        }
-    }
+/// Is it one that somebody is woken for? Most are.
+fn is_news(message: &Stanza) -> bool {
+    let facts = message.facts();
+    facts.intersects(Facts::BODY | Facts::ENCRYPTED)
+        && !facts.intersects(Facts::SUBJECT | Facts::NO_STORE | Facts::NO_PERMANENT_STORE)
 }
 
-/// Tells those who are not there. The room does not wait for it.
+/// Tells those who are not there, and those who are but do not look (`asleep`). The room does not wait for it.
 pub(super) fn tell(
     core: &Arc<Core>,
     room: &Room,
     state: &RoomState,
     author: &BareJid,
     stanza: &Arc<Stanza>,
-    asleep: Asleep,
+    asleep: &[Client],
 ) {
-    let Some(mut asleep) = asleep.0.filter(|_| core.config().push.enabled) else { return };
-    asleep.retain(|client| client.account.jid != *author);
+    if !core.config().push.enabled || !is_news(stanza) {
+        return;
+    }
+    let can_be_woken = |client: &&Client| client.account.jid != *author && client.account.lock().push.is_some();
+    let asleep: Vec<Client> = asleep.iter().filter(can_be_woken).cloned().collect();
     let members = members(core, state, author);
     if asleep.is_empty() && members.is_empty() {
         return;

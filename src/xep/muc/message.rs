@@ -1,14 +1,17 @@
 //! Messages to all (XEP-0045 §7.4) and the subject (§8.1).
 
-use super::task::{self, Here, Pace, Staged, give};
+use super::task::{self, Here, Pace, give};
 use super::{absent, history, moderate, stored};
 use crate::account::Parcel;
+use crate::account::resource::Client;
 use crate::clock;
 use crate::core::Core;
 use crate::hold::Hold;
 use crate::outbox::{Item, Receipt};
 use crate::rooms::{Affiliation, Kept, Role, Room, RoomState, Subject};
 use crate::router::bounce::{bounce, storage_error};
+use crate::storage::Commit;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use xep_support::jid::Jid;
@@ -18,7 +21,7 @@ use xep_support::stanza::{Child, Facts, MessageType, Stanza};
 use xep_support::xml::writer::escape_attr;
 
 /// A message to all, ready to be sent to them.
-pub(super) struct Reflected {
+struct Reflected {
     /// As it came, with the sender's hold.
     parcel: Parcel,
     /// As it goes out.
@@ -30,60 +33,60 @@ pub(super) struct Reflected {
     id: Option<i64>,
 }
 
-/// What becomes of a message.
-pub(super) enum Accepted {
-    /// It is reflected when it is committed.
-    Staged(Staged),
-    /// It can be reflected at once.
-    Now(Reflected),
-    /// The same when what came before it is.
-    After(Reflected),
-    /// There is nothing to do: its sender has been told, or it was done before a restart.
-    Refused,
+/// A message that is reflected when what came before it is and its commit is there, if it has one.
+pub(super) struct Staged {
+    commit: Option<Commit<()>>,
+    message: Reflected,
 }
+
+impl Staged {
+    /// Can it be reflected without waiting?
+    fn is_ready(&self) -> bool {
+        self.commit.as_ref().is_none_or(Commit::is_decided)
+    }
+}
+
+/// Messages that are reflected together at most: a busy room gives everybody several at once, which costs each of them one
+/// turn and one write. And their bytes, which have to fit into everybody's outbox.
+const BATCH_MESSAGES_MAX: usize = 64;
+const BATCH_BYTES_MAX: usize = 128 * 1024;
 
 /// Is it to all occupants?
 pub(super) fn is_for_all(parcel: &Parcel) -> bool {
     parcel.stanza.message_type() == MessageType::Groupchat && parcel.stanza.to().is_some_and(Jid::is_bare)
 }
 
-/// Checks a message to all and makes what the occupants get. `behind`: others wait for their commits.
-pub(super) fn accept(mut here: Here<'_>, parcel: Parcel, behind: bool) -> Accepted {
+/// Checks a message to all and makes what the occupants get. `None`: there is nothing to do, as its sender has been told, or
+/// it was done before a restart.
+pub(super) fn accept(mut here: Here<'_>, parcel: Parcel) -> Option<Staged> {
     if parcel.hold.as_ref().and_then(Hold::effects).is_some_and(|known| known.received_as.is_some()) {
         // It was in the archive when the server was killed; who was there has been given it from there.
-        return Accepted::Refused;
+        return None;
     }
-    let checked = check(&here, &parcel.stanza);
+    let checked = check(&here, &parcel.stanza).and_then(|(slot, is_subject)| {
+        wait(&mut here, slot, &parcel.stanza)?;
+        Ok((slot, is_subject))
+    });
     let (slot, is_subject) = match checked {
         Ok(checked) => checked,
         Err(error) => {
             bounce(here.core, &parcel, error);
-            return Accepted::Refused;
+            return None;
         }
     };
-    if let Err(error) = wait(&mut here, slot, &parcel.stanza) {
-        bounce(here.core, &parcel, error);
-        return Accepted::Refused;
-    }
     let at_us = task::now_us();
     let is_kept = is_worth_keeping(&parcel.stanza);
-    let Some(occupant) = here.state.occupants.at(slot) else { return Accepted::Refused };
+    let occupant = here.state.occupants.at(slot)?;
     let mut tail = String::with_capacity(160);
     write_occupant_id(&mut tail, &occupant.id);
     let mut stanza = parcel.stanza.rebuilt(|child| !is_ours(child, here.room.jid.as_str()), &tail);
     stanza.set_from(occupant.jid.clone());
-    let archived = history::archive(&here, &parcel, stanza, at_us, is_kept);
-    match archived {
-        history::Archived::Not(stanza) => {
-            let reflected = Reflected { parcel, stanza: Arc::new(stanza), at_us, is_subject, is_kept, id: None };
-            if behind { Accepted::After(reflected) } else { Accepted::Now(reflected) }
-        }
-        history::Archived::Queued(stanza, commit, id) => {
-            let stanza = Arc::new(stanza);
-            let reflected = Reflected { parcel, stanza, at_us, is_subject, is_kept, id: Some(id) };
-            Accepted::Staged(Staged { commit, reflected })
-        }
-    }
+    let (stanza, commit, id) = match history::archive(&here, &parcel, stanza, at_us, is_kept) {
+        history::Archived::Not(stanza) => (stanza, None, None),
+        history::Archived::Queued(stanza, commit, id) => (stanza, Some(commit), Some(id)),
+    };
+    let message = Reflected { parcel, stanza: Arc::new(stanza), at_us, is_subject, is_kept, id };
+    Some(Staged { commit, message })
 }
 
 /// Who it is from, and whether it changes the subject (§7.2.15).
@@ -168,60 +171,91 @@ fn is_worth_keeping(stanza: &Stanza) -> bool {
     !facts.intersects(Facts::NO_STORE | Facts::NO_PERMANENT_STORE) && WORTH.iter().any(|fact| facts.contains(*fact))
 }
 
-/// Waits until a message is committed, and reflects it. If it is not, its sender is told.
-pub(super) async fn settle(core: &Arc<Core>, room: &Arc<Room>, state: &mut Option<Box<RoomState>>, staged: Staged) {
-    match staged.commit.await {
-        Ok(()) => {
-            if let Some(state) = state.as_deref_mut() {
-                reflect(Here { core, room, state }, staged.reflected).await;
-            }
-        }
-        Err(error) => {
+/// Waits until the first of these messages is committed, and reflects it and those behind it for which nobody need wait. If
+/// one is not committed, its sender is told.
+pub(super) async fn settle(
+    core: &Arc<Core>,
+    room: &Arc<Room>,
+    state: &mut Option<Box<RoomState>>,
+    staged: &mut VecDeque<Staged>,
+) {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while staged.front().is_some_and(|next| batch.is_empty() || next.is_ready())
+        && let Some(next) = staged.pop_front()
+    {
+        if let Some(Err(error)) = async { Some(next.commit?.await) }.await {
             tracing::error!(%error, "a message could not be archived");
-            bounce(core, &staged.reflected.parcel, storage_error(&error));
+            bounce(core, &next.message.parcel, storage_error(&error));
+            continue;
         }
+        bytes += next.message.stanza.size();
+        // What it does besides comes before the next one.
+        let is_last = next.message.is_subject || next.message.stanza.facts().contains(Facts::RETRACTION);
+        batch.push(next.message);
+        if is_last || batch.len() >= BATCH_MESSAGES_MAX || bytes >= BATCH_BYTES_MAX {
+            break;
+        }
+    }
+    if let Some(state) = state.as_deref_mut() {
+        reflect(Here { core, room, state }, batch).await;
     }
 }
 
-/// Gives a message to everybody who is there.
-pub(super) async fn reflect(here: Here<'_>, message: Reflected) {
+/// Gives messages to everybody who is there.
+async fn reflect(here: Here<'_>, messages: Vec<Reflected>) {
     let Here { core, room, state } = here;
-    let Reflected { parcel, stanza, at_us, is_subject, is_kept, id } = message;
-    if is_subject {
-        state.subject = Some(Subject { stanza: stanza.clone(), at_us });
+    for message in &messages {
+        keep(core, state, message).await;
+    }
+    let deliveries = state.occupants.sessions() * messages.len();
+    core.rooms.counters.reflected.fetch_add(messages.len() as u64, Relaxed);
+    core.rooms.counters.deliveries.fetch_add(deliveries as u64, Relaxed);
+    let asleep = give_all(state, &messages).await;
+    for Reflected { parcel, stanza, .. } in messages {
+        if let Some(from) = parcel.stanza.from() {
+            if stanza.facts().contains(Facts::RETRACTION) {
+                moderate::retracted(&mut Here { core, room, state }, from, &stanza).await;
+            }
+            absent::tell(core, room, state, &from.bare(), &stanza, &asleep);
+        }
+        // Only now is it done with.
+        drop(parcel);
+    }
+}
+
+/// For those who come later.
+async fn keep(core: &Arc<Core>, state: &mut RoomState, message: &Reflected) {
+    let (stanza, at_us) = (message.stanza.clone(), message.at_us);
+    if message.is_subject {
+        state.subject = Some(Subject { stanza, at_us });
         stored::subject(core, state).await;
-    } else if is_kept {
+    } else if message.is_kept {
         let (stanzas_max, bytes_max) = {
             let limits = &core.config().limits;
             (limits.room_history_stanzas_max, limits.room_history_bytes_max)
         };
-        state.history.add(Kept { at_us, stanza: stanza.clone(), extra: None }, stanzas_max, bytes_max);
+        state.history.add(Kept { at_us, stanza, extra: None }, stanzas_max, bytes_max);
     }
-    let counters = &core.rooms.counters;
-    counters.reflected.fetch_add(1, Relaxed);
-    counters.deliveries.fetch_add(state.occupants.sessions() as u64, Relaxed);
-    let mut asleep = absent::Asleep::of(&stanza);
-    let mut pace = Pace::default();
-    for slot in 0..state.occupants.slots() {
-        let Some(occupant) = state.occupants.at(slot) else { continue };
+}
+
+/// All of them to each session. Those that are away come back.
+async fn give_all(state: &RoomState, messages: &[Reflected]) -> Vec<Client> {
+    let (mut asleep, mut pace) = (Vec::new(), Pace::default());
+    for occupant in state.occupants.iter() {
         for seat in &occupant.seats {
-            asleep.note(seat);
-            let (resource, receipt) = (seat.resource(), id.map_or(Receipt::None, Receipt::Told));
-            let to = Some(resource.jid.as_jid().clone());
-            let _ = resource.outbox.push(Item { stanza: stanza.clone(), to, extra: None, receipt });
+            let resource = seat.resource();
+            let items = messages.iter().map(|message| {
+                let receipt = message.id.map_or(Receipt::None, Receipt::Told);
+                let to = Some(resource.jid.as_jid().clone());
+                Item { stanza: message.stanza.clone(), to, extra: None, receipt }
+            });
+            if resource.outbox.push_all(items) {
+                asleep.push(seat.client.clone());
+            }
             pace.step().await;
         }
     }
-    if stanza.facts().contains(Facts::RETRACTION)
-        && let Some(from) = parcel.stanza.from()
-    {
-        moderate::retracted(&mut Here { core, room, state }, from, &stanza).await;
-    }
-    if let Some(from) = parcel.stanza.from() {
-        absent::tell(core, room, state, &from.bare(), &stanza, asleep);
-    }
-    // Only now is it done with.
-    drop(parcel);
+    asleep
 }
 
 /// Sends a stanza from the room to all.

@@ -6,7 +6,6 @@ use crate::core::Core;
 use crate::outbox::Item;
 use crate::rooms::{Event, Pushed, Room, RoomState, Seat};
 use crate::router::bounce::{bounce, storage_error};
-use crate::storage::Commit;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,7 +28,7 @@ pub(crate) struct Here<'a> {
 /// After so many deliveries the others have their turn.
 const STEP: u32 = 256;
 
-/// Messages that wait for their commits at most.
+/// Messages that wait to be reflected at most.
 const STAGED_MAX: usize = 256;
 
 /// Counts deliveries.
@@ -130,12 +129,6 @@ impl Drop for Guard {
     }
 }
 
-/// A message that waits for its commit to be reflected.
-pub(super) struct Staged {
-    pub(super) commit: Commit<()>,
-    pub(super) reflected: message::Reflected,
-}
-
 /// The task.
 async fn run(core: Arc<Core>, room: Arc<Room>) {
     let mut guard = Guard { core: core.clone(), room: room.clone(), over: false };
@@ -162,16 +155,14 @@ async fn run(core: Arc<Core>, room: Arc<Room>) {
         while let Some(event) = room.pop() {
             step(&core, &room, &mut state, &mut staged, event).await;
             pace.step().await;
-            if staged.len() >= STAGED_MAX
-                && let Some(first) = staged.pop_front()
-            {
-                message::settle(&core, &room, &mut state, first).await;
+            if staged.len() >= STAGED_MAX {
+                message::settle(&core, &room, &mut state, &mut staged).await;
             }
             room.sessions.store(state.as_ref().map_or(0, |state| state.occupants.sessions()), Relaxed);
             room.stored.store(state.as_ref().is_some_and(|state| state.id.is_some()), Relaxed);
         }
-        if let Some(first) = staged.pop_front() {
-            message::settle(&core, &room, &mut state, first).await;
+        if !staged.is_empty() {
+            message::settle(&core, &room, &mut state, &mut staged).await;
             continue;
         }
         let is_kept = state.as_ref().is_some_and(|state| !state.destroyed && !state.occupants.is_empty());
@@ -186,7 +177,7 @@ async fn step(
     core: &Arc<Core>,
     room: &Arc<Room>,
     state: &mut Option<Box<RoomState>>,
-    staged: &mut VecDeque<Staged>,
+    staged: &mut VecDeque<message::Staged>,
     event: Event,
 ) {
     let event = match event {
@@ -194,19 +185,7 @@ async fn step(
             let Some(here) = state.as_deref_mut().map(|state| Here { core, room, state }) else {
                 return bounce(core, &parcel, no_room());
             };
-            return match message::accept(here, parcel, !staged.is_empty()) {
-                message::Accepted::Staged(message) => staged.push_back(message),
-                message::Accepted::Now(reflected) => {
-                    let Some(state) = state.as_deref_mut() else { return };
-                    message::reflect(Here { core, room, state }, reflected).await;
-                }
-                message::Accepted::After(reflected) => {
-                    settle_all(core, room, state, staged).await;
-                    let Some(state) = state.as_deref_mut() else { return };
-                    message::reflect(Here { core, room, state }, reflected).await;
-                }
-                message::Accepted::Refused => {}
-            };
+            return staged.extend(message::accept(here, parcel));
         }
         event => event,
     };
@@ -222,10 +201,10 @@ async fn settle_all(
     core: &Arc<Core>,
     room: &Arc<Room>,
     state: &mut Option<Box<RoomState>>,
-    staged: &mut VecDeque<Staged>,
+    staged: &mut VecDeque<message::Staged>,
 ) {
-    while let Some(first) = staged.pop_front() {
-        message::settle(core, room, state, first).await;
+    while !staged.is_empty() {
+        message::settle(core, room, state, staged).await;
     }
 }
 
