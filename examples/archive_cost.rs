@@ -200,6 +200,7 @@ impl Chat {
         .into();
         for (account, peer) in [(from, to), (to, from)] {
             let row = ArchiveRow {
+                subject: None,
                 owner: self.accounts[account].into(),
                 id: self.storage.archive_id(self.now_us),
                 peer: jid(peer).into(),

@@ -16,12 +16,14 @@ mod print;
 mod pubsub;
 mod push;
 mod restore;
+mod room_hats;
 mod rooms;
 mod serve;
 mod settings;
 mod start_error;
 pub mod table;
 mod uploads;
+mod words;
 
 use crate::config::{Config, Overrides};
 use args::{Cli, Command};

@@ -40,6 +40,7 @@ pub async fn run(core: Arc<Core>, certs: Arc<CertStore>, mut stopping: watch::Re
         let cached_max = core.config().limits.accounts_cached_max;
         core.accounts.sweep(clock::monotonic_seconds().saturating_sub(ACCOUNT_IDLE_SECONDS), cached_max);
         core.remembered.sweep(clock::monotonic_ms());
+        core.rooms.forget_lingering();
         if turn % EXPIRE_TURNS == 0 && !clock.has_jumped() {
             expire(&core).await;
             uploads::sweep(&core).await;

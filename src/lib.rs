@@ -21,6 +21,7 @@ pub mod pubsub;
 pub mod qr;
 pub mod requests;
 pub mod rooms;
+pub mod settings;
 pub mod site;
 pub mod web_client;
 

@@ -164,7 +164,7 @@ section! {
         live pubsub_cached_max: usize = 20_000,
         /// Rooms of one service that stay when nobody is in them; more are refused with resource-constraint.
         live rooms_per_service_max: usize = 1_000_000,
-        /// Rooms owned by one user; the same.
+        /// Rooms made by one user that stay, and as many that do not; the same.
         live rooms_per_owner_max: usize = 1_000,
         /// Rooms one session may be in; more are refused with resource-constraint.
         live rooms_per_session_max: usize = 500,
@@ -173,6 +173,17 @@ section! {
         live (2, 1_000_000) room_occupants_max: usize = 20_000,
         /// Entries in the lists of a room: owners, admins, members, bans. More are refused with resource-constraint.
         live room_affiliations_max: usize = 10_000,
+        /// Bytes of such a list that somebody is sent at once; who asks for a longer one is told resource-constraint. This
+        /// must be well below `outbox_bytes_max`.
+        live room_list_bytes_max: usize = 2 * 1024 * 1024,
+        /// Hats of one room (XEP-0317); more are refused with resource-constraint.
+        live (0, 1_000) room_hats_max: usize = 50,
+        /// Hats one user wears in a room; the same.
+        live (0, 1_000) room_hats_per_user_max: usize = 10,
+        /// Hats worn in one room altogether; the same. They are in the presence everybody who enters is given.
+        live (0, 100_000) room_hats_worn_max: usize = 1_000,
+        /// Bytes of a hat as presence shows it, its title and URI above all; more are not-acceptable.
+        live (64, 8_192) room_hat_bytes_max: usize = 512,
         /// Bytes of a nickname; more are not-acceptable.
         live (1, 1_023) room_nick_bytes_max: usize = 128,
         /// Bytes of what people write about a room or a decision: its name, description, subject, a reason. More are
@@ -189,9 +200,14 @@ section! {
         live room_history_stanzas_max: usize = 100,
         /// Bytes of these.
         live room_history_bytes_max: usize = 256 * 1024,
+        /// Bytes of these in all rooms together; beyond them each room keeps an equal share.
+        live rooms_history_bytes_max: usize = 256 * 1024 * 1024,
         /// Members who are not in a room up to whom they are told of a message by their push services; of a room with more of
         /// them nobody is told who is not there.
         live (0, 100_000) room_notified_members_max: usize = 500,
+        /// Presences shown again to those who are in a room, when its configuration shows more of them or less; of a room where
+        /// it would be more, only that it has changed.
+        live room_shown_again_max: usize = 250_000,
         /// Rooms in one answer of service discovery; there is more where a result set says so (XEP-0059).
         live (1, 10_000) rooms_page_max: usize = 200,
         /// Registrations with push services of one account (XEP-0357); the next one takes the place of the oldest.

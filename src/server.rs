@@ -34,6 +34,7 @@ use crate::site::{Listening, Site};
 use crate::storage::{self, DirLock, LockError, Storage};
 use crate::uploads;
 use crate::web_client;
+use crate::xep::muc::surviving;
 use arc_swap::ArcSwap;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -230,7 +231,8 @@ impl Server {
             certs: certs.clone(),
             budget: budget.clone(),
             routes: http::routes::table(),
-            bosh: http::bosh::Sessions::default(),
+            in_flight: http::in_flight::InFlights::default(),
+            bosh: http::bosh::Sessions::new(service.stopping.clone()),
             tasks: tasks.clone(),
             stopping: service.stopping.clone(),
         });
@@ -301,6 +303,9 @@ impl Server {
         let _ = self.stop.send(true);
         self.tasks.close();
         let deadline = tokio::time::Instant::now() + limit;
+        if tokio::time::timeout(limit / 4, surviving::end(core)).await.is_err() {
+            tracing::warn!("not everybody was told that the rooms end");
+        }
         loop {
             // More than once: a session may just be beginning.
             for account in core.accounts.connected() {

@@ -7,6 +7,7 @@ pub mod ack;
 pub mod archiving;
 pub mod blocking;
 pub mod capabilities;
+pub mod joined;
 pub mod noted;
 pub mod push;
 pub mod replay;

@@ -1,12 +1,13 @@
 //! A connected resource (RFC 6120 §7) and what its account knows of it.
 
 use super::Account;
+use super::joined::Joined;
 use super::resumable::Resumable;
 use crate::close::CloseReason;
+use crate::counters::LinkKind;
 use crate::hold::{Cause, Pending};
 use crate::journal::{Flags, Journal};
 use crate::outbox::{Item, Outbox};
-use crate::rooms::Joined;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -69,6 +70,8 @@ pub struct Bound {
     pub away: Option<Arc<Resumable>>,
     /// Where it was resumed from last, and whether that stream is encrypted.
     pub moved_to: Option<Box<(IpAddr, bool)>>,
+    /// By what it is connected, or was last; `None`: it has not been since the server started.
+    pub link: Option<LinkKind>,
     /// It says that its user has no photograph (XEP-0153 §4.1); nobody contradicts.
     pub hides_photo: bool,
     /// To whom it sent directed presence (RFC 6121 §4.6.3); they must learn that it left.
@@ -118,6 +121,7 @@ impl Bound {
             detached_ms: None,
             away: None,
             moved_to: None,
+            link: None,
             hides_photo: false,
             directed: BTreeSet::new(),
             rooms: None,

@@ -6,7 +6,7 @@
 
 pub use super::invites::{InviteKind, InviteWish};
 pub use super::room_rows::{
-    AffiliatedRow, BlockRow as RoomBlockRow, OccupantRow, RoomDetails, RoomReply, RoomRequest, RoomRow,
+    AffiliatedRow, BlockRow as RoomBlockRow, HatRow, OccupantRow, RoomDetails, RoomReply, RoomRequest, RoomRow,
 };
 pub use super::rows::{
     ArchiveRow, ArchivedRow, CertificateRow, CountersRow, DeviceRevocation, DeviceRow, InviteRow, Listeners,
@@ -446,6 +446,9 @@ pub struct KeyRow {
 pub struct SessionRow {
     pub jid: String,
     pub peer: IpAddr,
+    /// `tcp` (also with STARTTLS), `tls`, `websocket` or `bosh`; what it was last, for one without a connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
     pub encrypted: bool,
     pub since: String,
     /// It has sent presence.

@@ -7,6 +7,7 @@ use crate::apply;
 use crate::config::{Config, Loaded};
 use crate::core::Core;
 use crate::web_client::WebClient;
+use crate::xep::muc;
 use std::sync::Arc;
 
 /// Reads everything first: with a mistake anywhere nothing changes.
@@ -33,7 +34,12 @@ pub(super) fn reload(core: &Arc<Core>, running: &Running) -> Result<ReloadReport
     });
     core.site.client.store(client.map(Arc::new));
     running.budget.set_limits(apply::budget_limits(&config));
+    let shuts_rooms = old.rooms.enabled && !config.rooms.enabled;
     core.config.store(Arc::new(config));
+    if shuts_rooms {
+        let core = core.clone();
+        core.work.clone().spawn(async move { muc::shut(&core).await });
+    }
     let (changed, needs_restart): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.live);
     tracing::info!(changed = changed.len(), need_restart = needs_restart.len(), "settings and certificates reloaded");
     Ok(ReloadReport { file: source.file, changed, needs_restart, warnings, certificates: certificates(running) })

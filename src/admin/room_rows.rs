@@ -46,6 +46,27 @@ pub enum RoomRequest {
         nick: String,
         reason: Option<String>,
     },
+    /// A hat of this URI that is there already gets this title.
+    HatCreate {
+        room: String,
+        uri: String,
+        title: String,
+        hue: Option<String>,
+    },
+    HatDestroy {
+        room: String,
+        uri: String,
+    },
+    HatAssign {
+        room: String,
+        jid: String,
+        uri: String,
+    },
+    HatUnassign {
+        room: String,
+        jid: String,
+        uri: String,
+    },
     Archive {
         room: String,
     },
@@ -88,6 +109,10 @@ impl RoomRequest {
             Self::Config { .. } => "room config",
             Self::Affiliation { .. } => "room affiliation",
             Self::Kick { .. } => "room kick",
+            Self::HatCreate { .. } => "room hat create",
+            Self::HatDestroy { .. } => "room hat destroy",
+            Self::HatAssign { .. } => "room hat assign",
+            Self::HatUnassign { .. } => "room hat unassign",
             Self::Archive { .. } => "room archive show",
             Self::ArchiveExport { .. } => "room archive export",
             Self::ArchivePurge { .. } => "room archive purge",
@@ -120,6 +145,10 @@ impl RoomRequest {
             | Self::Config { room, .. }
             | Self::Affiliation { room, .. }
             | Self::Kick { room, .. }
+            | Self::HatCreate { room, .. }
+            | Self::HatDestroy { room, .. }
+            | Self::HatAssign { room, .. }
+            | Self::HatUnassign { room, .. }
             | Self::Archive { room }
             | Self::ArchiveExport { room, .. }
             | Self::ArchivePurge { room, .. } => Some(room),
@@ -139,6 +168,10 @@ pub enum RoomReply {
     Configured { room: String },
     Affiliated { room: String, jid: String, affiliation: String },
     Kicked { room: String, nick: String },
+    HatCreated { room: String, uri: String },
+    HatDestroyed { room: String, uri: String },
+    HatAssigned { room: String, jid: String, uri: String },
+    HatUnassigned { room: String, jid: String, uri: String },
     Archive { room: String, messages: u64, first: Option<String>, last: Option<String> },
     Archived { messages: Vec<ArchivedRow>, more: bool },
     Purged { messages: u64 },
@@ -174,6 +207,7 @@ pub struct RoomDetails {
     pub settings: Vec<(String, String)>,
     pub affiliations: Vec<AffiliatedRow>,
     pub occupants: Vec<OccupantRow>,
+    pub hats: Vec<HatRow>,
 }
 
 /// Somebody who is something to a room.
@@ -184,6 +218,16 @@ pub struct AffiliatedRow {
     pub affiliation: String,
     pub nick: Option<String>,
     pub reason: Option<String>,
+}
+
+/// A hat of a room (XEP-0317).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct HatRow {
+    pub uri: String,
+    pub title: String,
+    pub hue: Option<String>,
+    pub worn_by: Vec<String>,
 }
 
 /// Somebody who is in a room.

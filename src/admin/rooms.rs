@@ -1,16 +1,17 @@
 //! Rooms: lists of them, what each is, and everything an operator may change there.
 
 use super::protocol::{
-    AffiliatedRow, ArchivedRow, Failure, FailureKind, OccupantRow, Reply, RoomBlockRow as BlockRow, RoomDetails,
-    RoomReply, RoomRequest, RoomRow,
+    AffiliatedRow, ArchivedRow, Failure, FailureKind, HatRow, OccupantRow, Reply, RoomBlockRow as BlockRow,
+    RoomDetails, RoomReply, RoomRequest, RoomRow,
 };
 use super::{PAGE_ROWS, bare, moment};
 use crate::clock;
 use crate::core::Core;
 use crate::hosts::Place;
 use crate::rooms::form::{self, Fault};
-use crate::rooms::{Affiliation, RoomConfig};
+use crate::rooms::{Affiliation, Hat, HatFault, Hats, Listed, RoomConfig};
 use crate::storage::{ArchiveQuery, PageFrom, RoomBlock, RoomFound, RoomId, RoomSummary, RoomsFor};
+use crate::xep::muc::hats::{self, HatChange, HatError};
 use crate::xep::muc::{self, operate};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +42,24 @@ pub(super) async fn handle(core: &Arc<Core>, request: RoomRequest) -> Result<Rep
                 _ => failed(&room, &error),
             })?;
             RoomReply::Kicked { room: room.to_string(), nick }
+        }
+        Ask::HatCreate { room, uri, title, hue } => {
+            let change = HatChange::Create { uri: uri.clone(), title, hue };
+            RoomReply::HatCreated { room: hat(core, &room, change).await?, uri }
+        }
+        Ask::HatDestroy { room, uri } => {
+            let change = HatChange::Destroy { uri: uri.clone() };
+            RoomReply::HatDestroyed { room: hat(core, &room, change).await?, uri }
+        }
+        Ask::HatAssign { room, jid, uri } => {
+            let who = wearer(&jid)?;
+            let (jid, change) = (who.to_string(), HatChange::Assign { who, uri: uri.clone() });
+            RoomReply::HatAssigned { room: hat(core, &room, change).await?, jid, uri }
+        }
+        Ask::HatUnassign { room, jid, uri } => {
+            let who = wearer(&jid)?;
+            let (jid, change) = (who.to_string(), HatChange::Unassign { who, uri: uri.clone() });
+            RoomReply::HatUnassigned { room: hat(core, &room, change).await?, jid, uri }
         }
         Ask::Archive { room } => archive(core, &find(core, &room)?).await?,
         Ask::ArchiveExport { room, after } => export(core, &find(core, &room)?, after).await?,
@@ -141,17 +160,14 @@ async fn rows(
     let mut rows = BTreeMap::new();
     for room in page {
         let config = RoomConfig::from_stored(&room.config).unwrap_or_default();
-        rows.insert(local(&room.jid), row(room.jid, &config, 0, Some(moment(room.created_us))));
+        let occupants = core.rooms.find(&room.jid).and_then(|room| room.listed()).map_or(0, |room| room.occupants);
+        rows.insert(local(&room.jid), row(room.jid, &config, occupants, Some(moment(room.created_us))));
     }
-    for operate::InUse { jid, config, occupants, .. } in operate::in_use(core, service).await {
-        let name = local(jid.as_str());
-        if name.as_str() <= after || upto.is_some_and(|upto| name > local(upto)) {
-            continue;
-        }
-        match rows.get_mut(&name) {
-            Some(row) => row.occupants = occupants,
-            None => drop(rows.insert(name, row(jid.to_string(), &config, occupants, None))),
-        }
+    let upto = upto.map(local);
+    let is_next = |name: &str, _: &Listed| upto.as_ref().is_none_or(|upto| name <= upto.as_str());
+    for (name, room) in core.rooms.temporary.page(service, after, usize::MAX, is_next).await {
+        let temporary = || row(format!("{name}@{service}"), &room.config, room.occupants, None);
+        rows.entry(name.clone()).or_insert_with(temporary);
     }
     rows.into_values().collect()
 }
@@ -190,7 +206,37 @@ async fn show(core: &Arc<Core>, room: &BareJid) -> Result<RoomReply, Failure> {
         settings: settings.collect(),
         affiliations: shown.affiliations.into_iter().map(affiliated).collect(),
         occupants: shown.occupants.into_iter().map(occupant).collect(),
+        hats: shown.hats.iter().map(|(uri, hat)| hat_row(&shown.hats, uri, hat)).collect(),
     })))
+}
+
+fn hat_row(hats: &Hats, uri: &str, hat: &Hat) -> HatRow {
+    let worn_by = hats.wearers(uri).iter().map(BareJid::to_string).collect();
+    HatRow { uri: uri.to_owned(), title: hat.title.to_string(), hue: hat.hue.as_deref().map(str::to_owned), worn_by }
+}
+
+/// Who can wear a hat: somebody, and no whole domain.
+fn wearer(jid: &str) -> Result<BareJid, Failure> {
+    let who = bare(jid)?;
+    let is_user = who.as_jid().local().is_some();
+    is_user.then_some(who).ok_or_else(|| Failure::new(FailureKind::BadRequest, "a hat is for one user"))
+}
+
+/// Changes something about the hats of a room, whose address comes back.
+async fn hat(core: &Arc<Core>, room: &str, change: HatChange) -> Result<String, Failure> {
+    let room = find(core, room)?;
+    let done = hats::change(core, &room, change).await;
+    done.map_err(|error| match error {
+        HatError::Fault(fault) => {
+            let too_many = matches!(fault, HatFault::TooMany | HatFault::TooManyOfOne | HatFault::TooManyWorn);
+            let kind = if too_many { FailureKind::Limit } else { FailureKind::BadRequest };
+            Failure::new(kind, fault.to_string())
+        }
+        HatError::NoSuchHat => Failure::new(FailureKind::NotFound, format!("{room} has no such hat")),
+        HatError::NotWorn => Failure::new(FailureKind::NotFound, "that hat is not worn by this user"),
+        HatError::Other(error) => failed(&room, &error),
+    })?;
+    Ok(room.to_string())
 }
 
 /// Takes settings as the command line has them: several values of a list are separated by commas.

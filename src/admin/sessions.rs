@@ -35,6 +35,7 @@ fn row(bound: &Bound) -> SessionRow {
     SessionRow {
         jid: resource.jid.to_string(),
         peer,
+        transport: bound.link.map(|link| link.name().to_owned()),
         encrypted,
         since: moment(resource.since_us),
         available: bound.presence.is_some(),

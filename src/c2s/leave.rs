@@ -1,14 +1,11 @@
 //! The end of a session: presence withdrawn, the resource unbound, what was not delivered sent another way.
 
-use super::session::Ended;
-use super::{goodbye, stream_management};
 use crate::account::ack::Ack;
 use crate::account::resource::Client;
 use crate::account::{AccountState, Parcel, Replay};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::core::Core;
-use crate::counters::Place;
 use crate::delivery::{carbons, message};
 use crate::hosts;
 use crate::im;
@@ -19,39 +16,6 @@ use std::sync::atomic::Ordering;
 use xep_support::jid::Jid;
 use xep_support::stanza::error::StanzaError;
 use xep_support::stanza::{Kind, MessageType, PresenceType, Stanza};
-
-/// After the session's last poll. The place is that of the connection.
-pub async fn finish(core: Arc<Core>, client: Client, mut ended: Ended, place: Place) {
-    let detached = match ended.ack.take() {
-        Some(ack) => stream_management::connection_ended(&core, &client, &mut ended, ack).await,
-        None => {
-            depart(&core, &client, ended.reason, std::mem::take(&mut ended.unwritten), None);
-            tracing::info!(reason = ended.reason.name(), "session ended");
-            None
-        }
-    };
-    if let Some(unfinished) = ended.unfinished.take() {
-        // It may be between the user's roster and the contact's: what was begun is finished.
-        unfinished.await;
-    }
-    let goodbye = async {
-        say_goodbye(&core, &client, ended).await;
-        drop(place);
-    };
-    match detached {
-        Some(detached) => drop(tokio::join!(goodbye, detached.until_resumed_or_over(&core, &client))),
-        None => goodbye.await,
-    }
-}
-
-async fn say_goodbye(core: &Core, client: &Client, ended: Ended) {
-    let Ended { reason, wire, goodbye: true, .. } = ended else { return };
-    core.counters.stream_ended(reason);
-    let limit = core.config().limits.close_seconds_max;
-    let from = client.jid().domain();
-    let farewell = client.resource.outbox.farewell().filter(|_| reason == CloseReason::Kicked);
-    let _ = tokio::time::timeout(limit, goodbye::say_goodbye(wire, reason, true, Some(from), farewell)).await;
-}
 
 /// Unbinds a resource. A second time for the same one does nothing but see to what that session had in its hands.
 pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, unwritten: Vec<Item>, ack: Option<Box<Ack>>) {
@@ -82,6 +46,10 @@ pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, unwritten:
         }
         farewell
     };
+    // Before its rooms hear that it is gone: by its name they know what an error answers.
+    for (parcel, error) in refused {
+        bounce(core, &parcel, error);
+    }
     if let Some(farewell) = farewell {
         farewell.tell(core, client, &gone);
     }
@@ -92,9 +60,6 @@ pub fn depart(core: &Arc<Core>, client: &Client, reason: CloseReason, unwritten:
     }
     // A newer session of the same name begins only now: nothing of this one comes after it.
     client.resource.outbox.departed();
-    for (parcel, error) in refused {
-        bounce(core, &parcel, error);
-    }
     client.account.touch(clock::monotonic_seconds());
     note_device(core, client, reason);
     if client.account.id.is_none() && client.account.lock().resources.is_empty() {
@@ -164,10 +129,11 @@ pub(super) fn is_ours_alone(client: &Client, stanza: &Stanza) -> bool {
     stanza.from().is_some_and(|from| from == client.account.jid.as_jid())
 }
 
-/// Something that was said to all in a room (XEP-0045 §7.4).
+/// Something that was said to all in a room (XEP-0045 §7.4), or by the room to those who are there: that names nobody.
 fn is_of_a_room(core: &Core, stanza: &Stanza) -> bool {
     let is_there = |from: &Jid| matches!(core.hosts.place(from), hosts::Place::Service(_));
-    stanza.message_type() == MessageType::Groupchat && stanza.from().is_some_and(is_there)
+    let is_for_occupants = stanza.message_type() == MessageType::Groupchat || stanza.to().is_none();
+    is_for_occupants && stanza.from().is_some_and(is_there)
 }
 
 /// A request from a client, which waits for an answer; our own pushes and pings do not.

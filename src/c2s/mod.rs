@@ -3,6 +3,8 @@
 pub mod bind;
 pub mod channel;
 mod contexts;
+mod detached;
+mod finish;
 pub mod framing;
 mod from_client;
 mod goodbye;
@@ -22,7 +24,7 @@ use crate::core::Core;
 use crate::counters::{LinkKind, Place};
 use crate::limits::Limits;
 use crate::net::budget::{AddressBudget, Slot};
-use crate::net::proxy_protocol::{self, Header};
+use crate::net::proxy_protocol;
 use crate::net::shaper::Shaper;
 use crate::net::tls::CertStore;
 use crate::net::transport::{TlsInfo, Transport};
@@ -85,7 +87,7 @@ struct Begun {
 async fn to_its_end(begun: Pin<Box<impl Future<Output = Option<Begun>>>>) {
     let Some(Begun { core, session, client, place, span }) = begun.await else { return };
     let ended = session.run().instrument(span.clone()).await;
-    Box::pin(leave::finish(core, client, ended, place).instrument(span)).await;
+    Box::pin(finish::finish(core, client, ended, place).instrument(span)).await;
 }
 
 async fn admitted(service: Service, door: Door, mut stream: TcpStream, socket_peer: SocketAddr) -> Option<Begun> {
@@ -164,21 +166,13 @@ async fn admit(
 ) -> Option<(IpAddr, Place)> {
     let (trusted, time_limit) = {
         let config = service.core.config();
-        let trusted = config.c2s.proxy_protocol_from.iter().any(|n| n.contains(socket_peer.ip()));
+        let trusted = proxy_protocol::is_trusted(&config.c2s.proxy_protocol_from, socket_peer.ip());
         (trusted, config.limits.negotiation_seconds_max)
     };
-    let mut peer = socket_peer.ip();
-    if trusted {
-        match tokio::time::timeout(time_limit, proxy_protocol::read(stream)).await {
-            Ok(Ok(Header::Proxied { source, .. })) => peer = source.ip(),
-            Ok(Ok(Header::Local)) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(proxy = %socket_peer, %error, "no usable PROXY header from a trusted proxy");
-                return None;
-            }
-            Err(_) => return None,
-        }
-    }
+    let peer = match trusted {
+        true => proxy_protocol::peer(stream, socket_peer, time_limit).await?,
+        false => socket_peer.ip(),
+    };
     let limit = if too_often(&service.core, peer) {
         "per minute"
     } else if let Ok(slot) = service.budget.acquire(peer) {
@@ -241,7 +235,7 @@ fn wire(core: &Core, framing: Framing, io: Transport) -> Wire {
 /// Negotiates; says goodbye itself when that fails.
 async fn negotiate(service: Service, link: Link, deadline: Instant) -> Option<(Box<Session>, Client)> {
     let core = &service.core;
-    let Link { wire, peer, way, .. } = link;
+    let Link { wire, peer, way, kind } = link;
     let (xml, close_limit, exempt) = {
         let l = &core.config().limits;
         ((l.xml_depth_max, l.attributes_max), l.close_seconds_max, l.is_exempt(peer))
@@ -261,8 +255,11 @@ async fn negotiate(service: Service, link: Link, deadline: Instant) -> Option<(B
             tracing::info!(resumed, "session begins");
             let shaper = (!exempt).then(|| shaper(core)).flatten();
             let session = Session::new(core.clone(), client.clone(), channel.wire, channel.context, lang, shaper);
-            if let Some(bound) = client.account.lock().bound(&client.resource).filter(|_| resumed) {
-                bound.moved_to = Some(Box::new((peer, encrypted)));
+            if let Some(bound) = client.account.lock().bound(&client.resource) {
+                bound.link = Some(kind);
+                if resumed {
+                    bound.moved_to = Some(Box::new((peer, encrypted)));
+                }
             }
             let session = match ack {
                 Some(ack) => session.managed_by(ack),

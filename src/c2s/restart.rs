@@ -1,7 +1,8 @@
 //! XEP-0198 across restarts: the sessions of the last process wait for their clients as if these had just lost their
 //! connections. How it is known what they were is told in `journal`.
 
-use super::stream_management::{Detached, limits};
+use super::detached::Detached;
+use super::stream_management::limits;
 use super::{bind, leave};
 use crate::account::Account;
 use crate::account::ack::{Ack, Log, Resume, Sent};

@@ -1,7 +1,7 @@
 //! `magpie archive …`: its arguments, its request, and how the answer looks.
 
 use super::ask;
-use super::print::count;
+use super::words::count;
 use crate::admin::protocol::{ArchiveRow, ArchivedRow, Failure, OfArchive, Request};
 use clap::Subcommand;
 

@@ -1,8 +1,8 @@
 //! `magpie device …`: its arguments, its request, and how the answer looks.
 
 use super::ask;
-use super::print::count;
 use super::table::render;
+use super::words::count;
 use crate::admin::protocol::{DeviceRevocation, DeviceRow, Failure, OfAccount, OfDevice, Request};
 use clap::Subcommand;
 

@@ -1,8 +1,8 @@
 //! `magpie invite …`: its arguments, its requests, and how the answers look.
 
 use super::args::Command;
-use super::print::sheet;
 use super::table::render;
+use super::words::sheet;
 use crate::admin::protocol::{InviteKind, InviteRow, InviteWish, Reply, Request};
 use crate::qr::Picture;
 use clap::{Args, Subcommand, ValueEnum};

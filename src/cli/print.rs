@@ -1,6 +1,7 @@
 //! Replies as text for people.
 
 use super::table::render;
+use super::words::{bytes, count, duration, list, sheet};
 use crate::admin::protocol::{
     CertificateRow, ContactRow, OfflineRow, ReloadReport, Reply, SessionRow, Status, SubscriptionState, UserDetails,
     UserRow,
@@ -73,43 +74,6 @@ pub(super) fn contents(report: &BackupReport) -> String {
         count(report.offline_messages, "offline message"),
         bytes(report.bytes)
     )
-}
-
-pub(super) fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-pub(super) fn bytes(number: u64) -> String {
-    let mut value = number as f64;
-    for unit in ["bytes", "KiB", "MiB"] {
-        if value < 1024.0 {
-            return if unit == "bytes" { format!("{number} bytes") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} GiB")
-}
-
-/// Days, hours and minutes, the two largest of them.
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
-    }
-}
-
-fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
-    let all: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    if all.is_empty() { "-".to_owned() } else { all.join(", ") }
-}
-
-/// Names to the left, what is known to the right.
-pub(super) fn sheet(lines: &[(&str, String)]) -> String {
-    let clean = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
-    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    lines.iter().map(|(name, value)| format!("{name:<width$}  {}\n", clean(value))).collect()
 }
 
 fn status_text(s: &Status) -> String {
@@ -241,10 +205,11 @@ fn sessions_text(sessions: &[SessionRow]) -> String {
             0 => "-".to_owned(),
             stanzas => format!("{}, {}", count(stanzas as u64, "stanza"), bytes(s.waiting_bytes as u64)),
         };
-        let stream = match s.detached_seconds {
-            Some(seconds) => format!("lost {seconds} s ago"),
-            None if s.encrypted => "TLS".to_owned(),
-            None => "plain".to_owned(),
+        let safety = if s.encrypted { "TLS" } else { "plain" };
+        let stream = match (s.detached_seconds, s.transport.as_deref()) {
+            (Some(seconds), _) => format!("lost {seconds} s ago"),
+            (None, None | Some("tls")) => safety.to_owned(),
+            (None, Some(transport)) => format!("{transport}, {safety}"),
         };
         [s.jid.clone(), s.peer.to_string(), stream, s.since.clone(), presence, waiting]
     };

@@ -1,8 +1,8 @@
 //! `magpie pubsub …`: its arguments, its request, and how the answer looks.
 
 use super::ask;
-use super::print::{bytes, count, sheet};
 use super::table::render;
+use super::words::{bytes, count, sheet};
 use crate::admin::protocol::{Failure, NodeDetails, NodeRow, OfNode, Request};
 use clap::Subcommand;
 

@@ -1,7 +1,8 @@
 //! `magpie room …`: its arguments, its requests, and how the answers look.
 
-use super::print::{count, sheet};
+use super::room_hats::{self, RoomHat};
 use super::table::render;
+use super::words::{count, sheet};
 use super::{archive, ask};
 use crate::admin::protocol::{
     Failure, FailureKind, Reply, Request, RoomBlockRow, RoomDetails, RoomReply, RoomRequest, RoomRow,
@@ -76,6 +77,9 @@ pub enum Room {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Names for what people are in a room (XEP-0317); `show` lists them
+    #[command(subcommand)]
+    Hat(RoomHat),
     /// What was said in a room
     #[command(subcommand)]
     Archive(RoomArchive),
@@ -170,6 +174,7 @@ pub(super) fn request(room: &Room) -> Result<Request, Failure> {
         Room::Kick { room, nick, reason } => {
             Ask::Kick { room: room.clone(), nick: nick.clone(), reason: reason.clone() }
         }
+        Room::Hat(hat) => room_hats::request(hat),
         Room::Archive(RoomArchive::Show { room }) => Ask::Archive { room: room.clone() },
         Room::Archive(RoomArchive::Export { room }) => Ask::ArchiveExport { room: room.clone(), after: i64::MIN },
         Room::Archive(RoomArchive::Purge { room, older_than_days, yes }) => {
@@ -224,6 +229,10 @@ pub(super) fn text(reply: &RoomReply) -> String {
         RoomReply::Configured { room } => format!("{room} is configured\n"),
         RoomReply::Affiliated { room, jid, affiliation } => format!("{jid} is now {affiliation} of {room}\n"),
         RoomReply::Kicked { room, nick } => format!("{nick} was put out of {room}\n"),
+        RoomReply::HatCreated { .. }
+        | RoomReply::HatDestroyed { .. }
+        | RoomReply::HatAssigned { .. }
+        | RoomReply::HatUnassigned { .. } => room_hats::text(reply),
         RoomReply::Archive { room, messages, first, last } => {
             let range = match (first, last) {
                 (Some(first), Some(last)) => format!(", from {first} to {last}"),
@@ -275,6 +284,10 @@ fn shown(room: &RoomDetails) -> String {
         out.push('\n');
         out.push_str(&render(["OCCUPANT", "ROLE", "SESSIONS"], &rows));
     }
+    if !room.hats.is_empty() {
+        out.push('\n');
+        out.push_str(&room_hats::listed(&room.hats));
+    }
     out
 }
 
@@ -315,6 +328,7 @@ mod tests {
             settings: vec![("roomname".into(), "A".into())],
             affiliations: Vec::new(),
             occupants: Vec::new(),
+            hats: Vec::new(),
         };
         let text = shown(&details);
         for part in ["state     waits", "subject   Spells\n", "roomname  A\n"] {

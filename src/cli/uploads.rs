@@ -1,8 +1,8 @@
 //! `magpie upload …`: its arguments, its requests, and how the answers look.
 
 use super::ask;
-use super::print::{bytes, count, sheet};
 use super::table::render;
+use super::words::{bytes, count, sheet};
 use crate::admin::protocol::{Failure, Reply, Request, UploadRequest, UploadRow, UploadUsageRow};
 use clap::Subcommand;
 

@@ -29,6 +29,10 @@ section! {
         /// proxy stands in front; `{domain}` stands for the domain an address is about. Empty: https, the domain, and the
         /// port of `tls_listen`.
         live public_url: String = String::new(),
+        /// Days for which a browser that came by HTTPS comes no other way (RFC 6797); 0: nothing is said of that. It then
+        /// does so on all ports of that host, so it is only told if the address of this server, `public_url` or what stands
+        /// for it, is https without a port of its own.
+        live (0, 3_650) strict_transport_days: u32 = 30,
         /// Addresses at which clients reach `c2s.tls_listen` and `tls_listen`, to be told in host-meta (XEP-0487). Empty:
         /// those listened on, if they are written there; with "0.0.0.0" nothing is told.
         live addresses: Vec<IpAddr> = Vec::new(),
@@ -55,7 +59,8 @@ section! {
         /// Seconds without a byte after which a client on a WebSocket is asked whether it is still there, if that is less than
         /// `limits.idle_probe_seconds`. Many reverse proxies give a connection up on which nothing moves for 60.
         live websocket_ping_seconds: Duration = Duration::from_secs(50),
-        /// Requests being answered at a time, those that are held open included; more are told to come back (503).
+        /// Requests being answered at a time, those that are held open included; more are told to come back (503). When
+        /// half of them are taken one address has no more than `limits.connections_per_address_max` (429).
         live requests_in_flight_max: usize = 20_000,
         /// Requests of one HTTP/2 connection being answered at a time.
         live (1, 10_000) streams_per_connection_max: usize = 64,

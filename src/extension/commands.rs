@@ -8,6 +8,7 @@ use std::sync::Arc;
 use xep_support::formats::form::DataForm;
 use xep_support::jid::Jid;
 use xep_support::stanza::error::StanzaError;
+use xep_support::xml::Element;
 
 /// A command.
 pub struct Command {
@@ -44,8 +45,8 @@ pub enum Step {
     },
     /// It is done.
     Done {
-        /// What came of it.
-        form: Option<DataForm>,
+        /// What came of it: a form (XEP-0004).
+        form: Option<Element>,
         /// A word to the user.
         note: Option<String>,
     },

@@ -4,11 +4,11 @@
 pub mod commands;
 pub mod registry;
 
+use crate::account::joined::Joined;
 use crate::account::resource::Client;
 use crate::account::{Account, Parcel};
 use crate::core::Core;
 use crate::pubsub::{NodeEvent, Owner};
-use crate::rooms::Joined;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub use registry::{Declare, Registry};
 pub trait Extension: Send + Sync + 'static {
     /// Number and name, for lists.
     fn about(&self) -> About;
-    /// Everything it takes part in.
-    fn declare(self: Arc<Self>, d: &mut Declare<'_>);
+    /// Everything it takes part in. What is a part of the stream, or is found in what rooms tell, has nothing to declare.
+    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }
 
 /// What an extension implements.

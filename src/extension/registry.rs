@@ -7,12 +7,12 @@ use super::{
     WithinHook,
 };
 use super::{PresenceHook, ShownHook};
+use crate::account::joined::Joined;
 use crate::account::resource::Client;
 use crate::account::{Account, AccountState};
 use crate::config::Config;
 use crate::core::Core;
 use crate::pubsub::NodeEvent;
-use crate::rooms::Joined;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use xep_support::formats::form::DataForm;

@@ -8,6 +8,7 @@ mod exchange;
 mod keys;
 mod link;
 mod reading;
+mod sessions;
 
 use super::Web;
 use super::held::Held;
@@ -22,12 +23,13 @@ use crate::extension::BoxFuture;
 use crate::net::budget::Slot;
 use crate::net::transport::Transport;
 use answers::Reply as Answer;
-use dashmap::DashMap;
 use exchange::Terms;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 pub(super) use link::Place;
 use link::Shared;
+use sessions::Listed;
+pub use sessions::Sessions;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,14 +48,6 @@ const CONTENT_TYPE: &str = "text/xml; charset=utf-8";
 const CONTENT_TYPE_BYTES_MAX: usize = 100;
 /// Payloads in one body. Clients send one or a few.
 const PAYLOADS_MAX: usize = 1_000;
-
-/// All sessions. Each has a place in the budget of connections, so they are bounded.
-#[derive(Default)]
-pub struct Sessions {
-    by_sid: DashMap<String, Arc<Shared>>,
-    /// Bytes of requests that are being read.
-    reading: Arc<reading::Reading>,
-}
 
 /// Answers a request.
 pub fn serve(call: Call) -> BoxFuture<Reply> {
@@ -86,7 +80,7 @@ fn place(call: &Call, body: &[u8]) -> Result<Place, Refused> {
         BodyError::Limit => Refused(Condition::PolicyViolation, false),
     })?;
     let Some(sid) = &body.sid else { return begin(call, body) };
-    let found = call.web.bosh.by_sid.get(sid).map(|found| found.value().clone());
+    let found = call.web.bosh.find(sid);
     // §18.1: whoever speaks in the clear is not the client, and the client shall not suffer from it.
     match found.filter(|shared| call.is_secure || !shared.is_secure) {
         Some(shared) => Ok(shared.receive(body)),
@@ -224,11 +218,6 @@ fn run(call: &Call, shared: Arc<Shared>, slot: Slot) {
     let way = Way { tls: None, ..call.way() };
     let link = Link::new(&web.core, LinkKind::Bosh, Framing::Alone, io, address, way);
     let service = web.clients();
-    web.bosh.by_sid.insert(shared.sid.clone(), shared.clone());
-    let tasks = web.tasks.clone();
-    tasks.spawn(async move {
-        let stream = Box::pin(c2s::serve_link(service, link, slot));
-        let sid = shared.sid.clone();
-        shared.keep(stream, || drop(web.bosh.by_sid.remove(&sid))).await;
-    });
+    let listed = Listed::new(&web.bosh, shared);
+    web.tasks.spawn(async move { listed.serve(Box::pin(c2s::serve_link(service, link, slot))).await });
 }

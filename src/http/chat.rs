@@ -1,7 +1,7 @@
 //! `/chat`: the page of the web client, and the files it loads. The page knows this server and nobody else, and its policy
 //! lets it reach nobody else: what strangers send may name what it likes.
 
-use super::layout::{Page, escape};
+use super::layout::{self, Page, escape};
 use super::reply::{self, Reply};
 use super::routes::Call;
 use super::{host_meta, reply::Body, upload};
@@ -36,8 +36,20 @@ pub fn page(call: Call) -> BoxFuture<Reply> {
         if call.web.core.site.client.load().is_none() {
             return absent();
         }
+        // Who can read a password on its way can put another script into the page as well.
+        if !call.may_take_password() {
+            return elsewhere(&call);
+        }
         client(&call)
     })
+}
+
+/// The same page by HTTPS, as far as anybody knows where that is.
+fn elsewhere(call: &Call) -> Reply {
+    let core = &call.web.core;
+    let base = core.site.base_url(&core.config().http, &host_meta::domain(call));
+    let link = base.filter(|base| base.starts_with("https://")).map(|base| format!("{base}{PATH}"));
+    layout::unsafe_way(link.as_deref(), "Please use another program.").reply()
 }
 
 /// Nobody has installed it. Who asks may be the operator.

@@ -252,6 +252,7 @@ fn http2_builder(http: &Http) -> http2::Builder<TokioExecutor> {
     builder
         .max_header_list_size(header_bytes)
         .max_concurrent_streams(streams)
+        .enable_connect_protocol()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(STREAM_WINDOW_BYTES as usize);

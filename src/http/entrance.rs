@@ -5,7 +5,7 @@ use super::{Door, Web};
 use crate::c2s::{self, Arrived};
 use crate::core::Core;
 use crate::net::budget::Slot;
-use crate::net::proxy_protocol::{self, Header};
+use crate::net::proxy_protocol;
 use crate::net::tls::ALPN_CLIENT;
 use crate::net::transport::{TlsInfo, Transport};
 use std::net::{IpAddr, SocketAddr};
@@ -61,18 +61,10 @@ async fn admit(web: &Web, stream: &mut TcpStream, socket_peer: SocketAddr, door:
         let http = &core.config().http;
         (proxy_protocol::is_trusted(&http.proxy_protocol_from, socket_peer.ip()), http.header_seconds_max)
     };
-    let mut peer = socket_peer.ip();
-    if trusted && door != Door::Metrics {
-        match tokio::time::timeout(time_limit, proxy_protocol::read(stream)).await {
-            Ok(Ok(Header::Proxied { source, .. })) => peer = source.ip(),
-            Ok(Ok(Header::Local)) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(proxy = %socket_peer, %error, "no usable PROXY header from a trusted proxy");
-                return None;
-            }
-            Err(_) => return None,
-        }
-    }
+    let peer = match trusted && door != Door::Metrics {
+        true => proxy_protocol::peer(stream, socket_peer, time_limit).await?,
+        false => socket_peer.ip(),
+    };
     // A proxy that asks for others connects as often as they do.
     let too_often = !is_proxy(core, peer) && c2s::too_often(core, peer);
     if !too_often && let Ok(slot) = web.budget.acquire(peer) {

@@ -113,6 +113,16 @@ impl Page {
     }
 }
 
+/// Instead of a page into which a password would be typed, when it would go over the wire in the clear: where to go instead.
+pub fn unsafe_way(link: Option<&str>, otherwise: &str) -> Page {
+    let main = match link {
+        Some(link) => format!("<p>It has to be encrypted: <a href=\"{0}\">{0}</a>.</p>", escape(link)),
+        None => format!("<p>It is not encrypted. {}</p>", escape(otherwise)),
+    };
+    let heading = "This way no password should go";
+    Page::new(heading, format!("<h1>{heading}</h1>\n<section>\n{main}\n</section>\n")).status(StatusCode::FORBIDDEN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

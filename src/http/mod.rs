@@ -8,6 +8,7 @@ pub mod forwarded;
 pub mod health;
 mod held;
 pub mod host_meta;
+pub mod in_flight;
 pub mod invite;
 pub mod layout;
 pub mod metrics;
@@ -38,8 +39,10 @@ pub struct Web {
     pub budget: Arc<AddressBudget>,
     /// What is served where.
     pub routes: Vec<Route>,
+    /// Requests being answered.
+    pub in_flight: in_flight::InFlights,
     /// Sessions by BOSH.
-    pub bosh: bosh::Sessions,
+    pub bosh: Arc<bosh::Sessions>,
     /// What must be over before a stop.
     pub tasks: TaskTracker,
     /// Becomes true when the server stops.

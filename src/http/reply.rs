@@ -1,6 +1,6 @@
 //! Answers: their bodies, and the headers all of them have.
 
-use super::watched::{Forwarded, InFlight};
+use super::in_flight::{Forwarded, InFlight};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};

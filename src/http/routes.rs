@@ -3,8 +3,9 @@
 
 use super::connection::Origin;
 use super::forwarded::{self, Client};
+use super::in_flight::{Asker, Forwarded, InFlight, Refused};
 use super::reply::{self, Reply};
-use super::watched::{Forwarded, InFlight, Watch};
+use super::watched::Watch;
 use super::{Door, Web, bosh, chat, health, host_meta, invite, metrics, pages, upload, websocket};
 use crate::c2s::negotiate::Way;
 use crate::extension::BoxFuture;
@@ -27,7 +28,7 @@ pub fn table() -> Vec<Route> {
         Route::below(invite::PATH, invite::serve).methods(&["GET", "HEAD", "POST"]),
         Route::below(upload::PATH, upload::serve).methods(&["GET", "HEAD", "PUT"]).cors(&upload::CORS),
         Route::at(websocket::PATH, websocket::serve)
-            .methods(&["GET"])
+            .methods(&["GET", "CONNECT"])
             .alternative(ns::ALT_CONNECTIONS_WEBSOCKET, "wss"),
         Route::at(bosh::PATH, bosh::serve)
             .methods(&["POST"])
@@ -63,6 +64,35 @@ impl Call {
         let uri = self.request.uri().host();
         let header = || self.request.headers().get(header::HOST)?.to_str().ok().map(without_port);
         uri.or_else(header)
+    }
+
+    /// The host and port the client thinks it asks, as it wrote them.
+    fn authority(&self) -> Option<&str> {
+        let uri = self.request.uri().authority().map(|authority| authority.as_str());
+        uri.or_else(|| self.request.headers().get(header::HOST)?.to_str().ok())
+    }
+
+    /// May a page be shown into which a password is typed? A proxy that does not tell how it was asked is the operator's
+    /// business; nobody else's word is taken.
+    pub fn may_take_password(&self) -> bool {
+        let is_near = self.client.is_forwarded || self.client.address.is_loopback();
+        self.is_secure || self.client.https.is_none() && is_near
+    }
+
+    /// May browsers be told to come by HTTPS from now on (RFC 6797)? They will do so on all ports of this host, so only if
+    /// it is the host we are at in public, on the usual port.
+    fn is_strict(&self) -> bool {
+        let core = &self.web.core;
+        let without_usual = |authority: &str| authority.strip_suffix(":443").unwrap_or(authority).to_ascii_lowercase();
+        let base = || core.site.base_url(&core.config().http, &host_meta::domain(self));
+        let is_base = |asked: &str| {
+            let base = base().and_then(|base| base.strip_prefix("https://").map(str::to_owned));
+            base.is_some_and(|base| {
+                let authority = without_usual(base.split('/').next().unwrap_or_default());
+                without_port(&authority) == authority && without_usual(asked) == authority
+            })
+        };
+        self.is_secure && self.authority().is_some_and(is_base)
     }
 
     /// What protects the connection, up to the client.
@@ -117,6 +147,7 @@ impl Cors {
 }
 
 /// One entry of the table.
+#[derive(Clone, Copy)]
 pub struct Route {
     path: &'static str,
     /// With everything below it.
@@ -196,18 +227,24 @@ pub async fn answer(
     let mut held = None;
     // RFC 9112 §6.1: there may have been a length as well, and a proxy that believes it sees other requests behind this one.
     let is_last = request.version() <= Version::HTTP_11 && request.headers().contains_key(header::TRANSFER_ENCODING);
-    let mut reply = match InFlight::begin(&watch, &core) {
-        None => reply::busy(),
-        Some(_) if !names_one_host(&request) => reply::refusal(StatusCode::BAD_REQUEST, "no host, or several"),
-        Some(in_flight) => {
-            let client = forwarded::client(request.headers(), origin.peer, &core.config().http.trusted_proxies);
+    let client = forwarded::client(request.headers(), origin.peer, &core.config().http.trusted_proxies);
+    let found = find(&web, &origin, &client, request.uri().path());
+    let asker = asker(&web, &client, found.as_ref().is_some_and(|(route, _)| route.for_operators));
+    let mut reply = match InFlight::begin(&watch, &web, asker) {
+        Err(Refused::Busy) => reply::busy(),
+        Err(Refused::TooMany) => too_many(),
+        Ok(_) if !names_one_host(&request) => reply::refusal(StatusCode::BAD_REQUEST, "no host, or several"),
+        Ok(in_flight) => {
             // Behind a proxy the connection is the proxy's: there each request counts for the address it is for.
-            let slot = (client.is_forwarded || client.is_hidden).then(|| client.slot(&web.budget)).transpose();
-            match slot {
-                Err(_) => reply::refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests from your address"),
+            let counts = asker != Asker::Operator && (client.is_forwarded || client.is_hidden);
+            match counts.then(|| client.slot(&web.budget)).transpose() {
+                Err(_) => too_many(),
                 Ok(slot) => {
                     held = Some((in_flight, slot.map(|slot| Forwarded::new(slot, core.clone()))));
-                    dispatch(web, origin, client, &watch, request).await
+                    match found {
+                        Some((route, rest)) => dispatch(web, origin, client, &watch, request, route, rest).await,
+                        None => reply::refusal(StatusCode::NOT_FOUND, "there is nothing here"),
+                    }
                 }
             }
         }
@@ -222,6 +259,33 @@ pub async fn answer(
         Some((in_flight, forwarded)) => reply.map(|body| body.holding(in_flight, forwarded)),
         None => reply,
     })
+}
+
+fn too_many() -> Reply {
+    reply::refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests from your address")
+}
+
+/// The entry for a path, as far as this client may know of it, and the rest of the path.
+fn find(web: &Web, origin: &Origin, client: &Client, path: &str) -> Option<(Route, String)> {
+    let at_metrics = origin.door == Door::Metrics;
+    let is_let_in = || {
+        let allow_from = &web.core.config().metrics.allow_from;
+        !client.is_hidden && allow_from.iter().any(|network| network.contains(client.address))
+    };
+    let is_operator = at_metrics || is_let_in();
+    let here = |route: &&Route| if at_metrics { route.for_operators } else { !route.for_operators || is_operator };
+    web.routes.iter().filter(here).find_map(|route| Some((*route, route.rest(path)?.to_owned())))
+}
+
+/// For whom the request counts. Everybody who hides behind a proxy is one address, whatever that proxy may itself.
+fn asker(web: &Web, client: &Client, for_operators: bool) -> Asker {
+    if for_operators {
+        Asker::Operator
+    } else if !client.is_hidden && web.core.config().limits.is_exempt(client.address) {
+        Asker::Exempt
+    } else {
+        Asker::At(client.address)
+    }
 }
 
 /// RFC 9112 §3.2. HTTP/2 has a pseudo-header for it, which the library checks, and HTTP/1.0 need not say it.
@@ -242,24 +306,22 @@ async fn dispatch(
     client: Client,
     watch: &Arc<Watch>,
     request: Request<Incoming>,
+    route: Route,
+    rest: String,
 ) -> Reply {
-    let at_metrics = origin.door == Door::Metrics;
-    let is_let_in = |client: &Client| {
-        let allow_from = &web.core.config().metrics.allow_from;
-        !client.is_hidden && allow_from.iter().any(|network| network.contains(client.address))
-    };
-    let is_operator = at_metrics || is_let_in(&client);
-    let path = request.uri().path();
-    let here = |route: &&Route| if at_metrics { route.for_operators } else { !route.for_operators || is_operator };
-    let found = web.routes.iter().filter(here).find_map(|route| Some((route, route.rest(path)?.to_owned())));
-    let Some((route, rest)) = found else {
-        return reply::refusal(StatusCode::NOT_FOUND, "there is nothing here");
-    };
-    let (handler, methods, cors) = (route.handler, route.methods, route.cors);
+    let Route { handler, methods, cors, .. } = route;
     let mut reply = if methods.contains(&request.method().as_str()) {
         // What a proxy of ours says of the client counts more than how the proxy came to us.
         let is_secure = client.https.unwrap_or(origin.door == Door::Tls);
-        handler(Call { web, request, client, is_secure, rest, origin, watch: watch.clone() }).await
+        let days = web.core.config().http.strict_transport_days;
+        let call = Call { web, request, client, is_secure, rest, origin, watch: watch.clone() };
+        let is_page = cors.is_none() && !route.for_operators;
+        let is_strict = days > 0 && is_page && call.is_strict();
+        let mut reply = handler(call).await;
+        if is_strict && let Ok(value) = HeaderValue::try_from(format!("max-age={}", u64::from(days) * 86_400)) {
+            reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+        }
+        reply
     } else {
         let known = request.method() == Method::OPTIONS;
         let mut reply = match known {

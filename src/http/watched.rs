@@ -117,7 +117,7 @@ impl Watch {
         *self.resting() = Rest::Held(Box::new((reply, held)));
     }
 
-    /// The request that is held, once everything before it has been taken by the socket.
+    /// The request that is held, once everything before it has been taken by the socket: nobody writes while it is held.
     pub(super) fn take_rest(&self) -> Option<(Reply, Held)> {
         let mut rest = self.resting();
         if !matches!(*rest, Rest::Held(_)) || self.blocked_ms.load(Relaxed) > 0 {
@@ -177,6 +177,11 @@ impl Watch {
         }
     }
 
+    /// What was written before has gone to the peer, also what TLS had kept.
+    fn flushed(&self) {
+        self.blocked_ms.store(0, Relaxed);
+    }
+
     /// A head is complete.
     pub fn request(&self, is_http2: bool) {
         self.reading_ms.store(0, Relaxed);
@@ -184,7 +189,7 @@ impl Watch {
     }
 
     /// Whose turn is it with the answer to this request: the peer's, or ours?
-    fn turn(&self, request: u64, is_peers: bool) {
+    pub(super) fn turn(&self, request: u64, is_peers: bool) {
         let mut all = self.to_be_taken.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|(known, _)| *known != request);
         if is_peers {
@@ -196,6 +201,21 @@ impl Watch {
     fn not_taken_since(&self) -> Option<u64> {
         let all = self.to_be_taken.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().map(|(_, since)| *since).min()
+    }
+
+    /// One more request is being answered: its number.
+    pub(super) fn begin(&self) -> u64 {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.next_request.fetch_add(1, Relaxed)
+    }
+
+    /// Its answer has been written, or given up.
+    pub(super) fn end(&self, request: u64) {
+        self.turn(request, false);
+        self.in_flight.fetch_sub(1, Relaxed);
+        let now = now();
+        self.moved_ms.store(now, Relaxed);
+        self.answered_ms.store(now, Relaxed);
     }
 
     /// How does it stand?
@@ -236,61 +256,6 @@ impl Watch {
             next = next.min(left(now, patience.idle)).min(left(now, patience.head));
         }
         Verdict::Fine(Duration::from_millis(next.max(1)))
-    }
-}
-
-/// A request being answered, until its answer has been written or given up.
-pub struct InFlight {
-    watch: Arc<Watch>,
-    core: Arc<Core>,
-    number: u64,
-}
-
-impl InFlight {
-    /// One more, if the server may have one more.
-    pub fn begin(watch: &Arc<Watch>, core: &Arc<Core>) -> Option<Self> {
-        let counter = &core.site.counters.requests_in_flight;
-        let before = counter.fetch_add(1, Relaxed);
-        watch.in_flight.fetch_add(1, Relaxed);
-        let number = watch.next_request.fetch_add(1, Relaxed);
-        let this = Self { watch: watch.clone(), core: core.clone(), number };
-        (before < core.config().http.requests_in_flight_max).then_some(this)
-    }
-
-    /// There is something of the answer for the peer to take (`true`), or nothing just now.
-    pub fn turn(&self, is_peers: bool) {
-        self.watch.turn(self.number, is_peers);
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.turn(false);
-        self.core.site.counters.requests_in_flight.fetch_sub(1, Relaxed);
-        self.watch.in_flight.fetch_sub(1, Relaxed);
-        let now = now();
-        self.watch.moved_ms.store(now, Relaxed);
-        self.watch.answered_ms.store(now, Relaxed);
-    }
-}
-
-/// The place of a connection that is taken by a request a proxy makes for somebody, until its answer has been written.
-pub struct Forwarded {
-    _slot: Slot,
-    core: Arc<Core>,
-}
-
-impl Forwarded {
-    /// Takes it.
-    pub fn new(slot: Slot, core: Arc<Core>) -> Self {
-        core.site.counters.forwarded.fetch_add(1, Relaxed);
-        Self { _slot: slot, core }
-    }
-}
-
-impl Drop for Forwarded {
-    fn drop(&mut self) {
-        self.core.site.counters.forwarded.fetch_sub(1, Relaxed);
     }
 }
 
@@ -425,7 +390,14 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().transport.poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = this.transport.poll_flush(cx);
+        match &flushed {
+            Poll::Ready(Ok(())) => this.watch.flushed(),
+            Poll::Pending => this.watch.wrote(false),
+            Poll::Ready(Err(_)) => {}
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -460,7 +432,9 @@ mod tests {
         watch.wrote(false);
         assert_eq!(watch.judge(Patience { stall: none, ..PATIENT }), Verdict::Stuck);
         watch.wrote(true);
-        assert!(matches!(watch.judge(PATIENT), Verdict::Fine(_)));
+        watch.wrote(false);
+        watch.flushed();
+        assert!(matches!(watch.judge(Patience { stall: none, ..hasty }), Verdict::Fine(_)), "TLS had kept something");
         watch.turn(7, true);
         assert_eq!(watch.judge(Patience { stall: none, ..PATIENT }), Verdict::Stuck, "an answer nobody takes");
         watch.turn(7, false);

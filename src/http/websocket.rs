@@ -1,8 +1,10 @@
 //! `/xmpp-websocket`: XMPP over WebSocket (RFC 7395). Here is the handshake (RFC 6455 §4.2) and how the connection is taken
 //! from HTTP; what is spoken then is `net/websocket` and `c2s/framing`.
 //!
-//! HTTP/1.1 only: a stream of HTTP/2 (RFC 8441) is not offered, and browsers then make a connection of its own. Nothing is
-//! compressed.
+//! With HTTP/1.1 the whole connection becomes the WebSocket; with HTTP/2 one of its streams does (RFC 8441, `stream.rs`).
+//! Nothing is compressed.
+
+mod stream;
 
 use super::Web;
 use super::reply::{self, Reply};
@@ -18,7 +20,7 @@ use crate::net::budget::Slot;
 use crate::net::websocket;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
-use hyper::{StatusCode, Version};
+use hyper::{Method, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -46,8 +48,10 @@ pub fn serve(call: Call) -> BoxFuture<Reply> {
 fn shake(mut call: Call) -> Reply {
     let headers = call.request.headers();
     let bad = |why| reply::refusal(StatusCode::BAD_REQUEST, why);
-    if call.request.version() != Version::HTTP_11 {
-        return bad("a WebSocket is opened by HTTP/1.1 (RFC 6455)");
+    match (call.request.version(), stream::is_asked(&call.request)) {
+        (Version::HTTP_2, true) => return stream::shake(call),
+        (Version::HTTP_11, _) if call.request.method() == Method::GET => {}
+        _ => return bad("a WebSocket is opened by GET with HTTP/1.1 (RFC 6455), by CONNECT with HTTP/2 (RFC 8441)"),
     }
     if !has_token(headers, header::UPGRADE, "websocket") || !has_token(headers, header::CONNECTION, "upgrade") {
         let mut refusal = reply::refusal(StatusCode::UPGRADE_REQUIRED, "here is a WebSocket (RFC 7395)");
@@ -56,24 +60,17 @@ fn shake(mut call: Call) -> Reply {
         return refusal;
     }
     if !has_token(headers, header::SEC_WEBSOCKET_VERSION, VERSION) {
-        // RFC 6455 §4.2.2.
-        let mut refusal = reply::refusal(StatusCode::UPGRADE_REQUIRED, "this version of WebSocket is not spoken here");
-        reply::set(&mut refusal, header::SEC_WEBSOCKET_VERSION, VERSION);
-        return refusal;
+        return other_version(StatusCode::UPGRADE_REQUIRED);
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| websocket::accept_key(key.to_str().ok()?));
     let Some(accept) = key.and_then(|accept| HeaderValue::try_from(accept).ok()) else {
         return bad("Sec-WebSocket-Key must be 16 bytes in base64");
     };
-    let offered = members(headers, header::SEC_WEBSOCKET_PROTOCOL);
-    if !offered.into_iter().any(|name| name == SUBPROTOCOL) {
-        return bad("Sec-WebSocket-Protocol must have xmpp (RFC 7395)");
-    }
-    if !is_welcome(&call, headers) {
-        return reply::refusal(StatusCode::FORBIDDEN, "pages from there may not open a WebSocket here");
+    if let Some(refusal) = refusal(&call) {
+        return refusal;
     }
     if is_proxied(&call.client) && c2s::too_often(&call.web.core, call.client.address) {
-        return reply::refusal(StatusCode::TOO_MANY_REQUESTS, "too many connections from your address");
+        return too_many();
     }
     let upgrade = Upgrade { ready: hyper::upgrade::on(&mut call.request), client: call.client, way: call.way() };
     call.watch.upgrade(upgrade);
@@ -83,6 +80,30 @@ fn shake(mut call: Call) -> Reply {
     reply::set(&mut reply, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     reply.headers_mut().insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     reply
+}
+
+/// RFC 6455 §4.2.2.
+fn other_version(status: StatusCode) -> Reply {
+    let mut refusal = reply::refusal(status, "this version of WebSocket is not spoken here");
+    reply::set(&mut refusal, header::SEC_WEBSOCKET_VERSION, VERSION);
+    refusal
+}
+
+/// What is to be said against any handshake.
+fn refusal(call: &Call) -> Option<Reply> {
+    let headers = call.request.headers();
+    if !members(headers, header::SEC_WEBSOCKET_PROTOCOL).contains(&SUBPROTOCOL) {
+        let why = "Sec-WebSocket-Protocol must have xmpp (RFC 7395)";
+        return Some(reply::refusal(StatusCode::BAD_REQUEST, why));
+    }
+    if !is_welcome(call, headers) {
+        return Some(reply::refusal(StatusCode::FORBIDDEN, "pages from there may not open a WebSocket here"));
+    }
+    None
+}
+
+fn too_many() -> Reply {
+    reply::refusal(StatusCode::TOO_MANY_REQUESTS, "too many connections from your address")
 }
 
 /// RFC 6455 §10.2: a browser says on behalf of which page it asks. Whoever is none does not.

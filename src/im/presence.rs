@@ -2,13 +2,13 @@
 
 use super::subscription;
 use crate::account::blocking::{self, BlockList};
+use crate::account::joined::Joined;
 use crate::account::resource::{Bound, Client, Resource};
 use crate::account::{Account, AccountState};
 use crate::core::Core;
 use crate::delivery::presence::{Visit, deliver_to, visit};
 use crate::hosts::Place;
 use crate::outbox::Item;
-use crate::rooms::Joined;
 use crate::router;
 use crate::router::Progress;
 use smallvec::SmallVec;

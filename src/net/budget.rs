@@ -113,7 +113,7 @@ impl AddressBudget {
 }
 
 /// What is counted together.
-fn unit(addr: IpAddr) -> IpAddr {
+pub fn unit(addr: IpAddr) -> IpAddr {
     match addr {
         IpAddr::V4(_) => addr,
         IpAddr::V6(_) => masked(addr, IPV6_PREFIX).unwrap_or(addr),

@@ -4,6 +4,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
 };
 
 use tokio::{io::AsyncReadExt, net::TcpStream};
@@ -51,6 +52,19 @@ pub enum ProxyError {
     /// Reading failed.
     #[error("cannot read the PROXY protocol header: {0}")]
     Io(#[from] io::Error),
+}
+
+/// Who it is that connects through this proxy; `None`: it does not say so in time, or not well.
+pub async fn peer(stream: &mut TcpStream, proxy: SocketAddr, time_limit: Duration) -> Option<IpAddr> {
+    match tokio::time::timeout(time_limit, read(stream)).await {
+        Ok(Ok(Header::Proxied { source, .. })) => Some(source.ip()),
+        Ok(Ok(Header::Local)) => Some(proxy.ip()),
+        Ok(Err(error)) => {
+            tracing::warn!(%proxy, %error, "no usable PROXY header from a trusted proxy");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// Whether this peer may send a header.

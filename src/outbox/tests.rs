@@ -53,3 +53,33 @@ fn nobody_waits_for_room_that_will_not_come() {
     again.taken_over();
     assert_eq!(told(&again, |outbox| take(outbox, 8)), Some(true));
 }
+
+#[test]
+fn several_at_once_wake_a_session_once_and_tell_whether_it_is_away() {
+    struct Calls(std::sync::atomic::AtomicUsize);
+    impl std::task::Wake for Calls {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let calls = Arc::new(Calls(Default::default()));
+    let outbox = Outbox::new(1 << 20, 8);
+    let push = |count: usize| {
+        let stanza = || Arc::new(Stanza::message(MessageType::Groupchat, None, None, []));
+        outbox.push_all((0..count).map(|_| Item::plain(stanza())))
+    };
+    outbox.take(&mut Vec::new(), 0, &Waker::from(calls.clone()));
+    assert!(!push(3));
+    assert_eq!(calls.0.load(Ordering::Relaxed), 1);
+    let mut taken = Vec::new();
+    outbox.take(&mut taken, 1 << 20, Waker::noop());
+    assert_eq!(taken.len(), 3);
+    outbox.lost();
+    assert!(push(1), "its connection is gone");
+    outbox.taken_over();
+    assert!(!push(8));
+    assert_eq!(outbox.close_reason(), Some(CloseReason::SlowReader), "nine of eight");
+    drop(outbox.shut());
+    outbox.lost();
+    assert!(!push(1), "nobody misses it");
+}

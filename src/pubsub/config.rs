@@ -1,34 +1,8 @@
 //! How a node is configured (XEP-0060 §16.4.4): a value, its defaults, and how it is stored.
 
+use crate::settings::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-
-/// A setting that is one of some words of the protocol.
-macro_rules! words {
-    ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+ }) => {
-        $(#[doc = $about])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
-        }
-
-        impl $name {
-            /// All of them, with the words for machines and for people.
-            pub const ALL: &'static [(Self, &'static str, &'static str)] =
-                &[$((Self::$variant, $word, concat!($($doc),+))),+];
-
-            /// As the protocol calls it.
-            pub fn name(self) -> &'static str {
-                Self::ALL.iter().find(|row| row.0 == self).map_or("", |row| row.1)
-            }
-
-            /// The one of this name.
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().find(|row| row.1 == name).map(|row| row.0)
-            }
-        }
-    };
-}
 
 words! {
     /// Who may subscribe and retrieve items (§4.5).

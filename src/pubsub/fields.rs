@@ -4,6 +4,7 @@ use super::{
     AccessModel, Affiliation, ItemReply, Most, Node, NodeConfig, NotificationType, Owner, PublishModel,
     PublishNodeFull, SendLastPublishedItem, SubscriptionState,
 };
+use crate::settings::{FLAG, Kind, LINE, Setting, setting, single};
 use xep_support::formats::date::{self, Precision};
 use xep_support::formats::form::{DataForm, Field, FieldType, FormType};
 use xep_support::ns;
@@ -19,89 +20,6 @@ pub enum Fault {
     Unknown(String),
 }
 
-/// A field of the form.
-struct Spec {
-    var: &'static str,
-    kind: FieldType,
-    label: &'static str,
-    options: &'static [(&'static str, &'static str)],
-    get: fn(&NodeConfig) -> Vec<String>,
-    /// `None`: not a value it can have.
-    set: fn(&mut NodeConfig, &[String]) -> Option<()>,
-}
-
-macro_rules! flag {
-    ($var:literal, $field:ident, $label:literal) => {
-        Spec {
-            var: $var,
-            kind: FieldType::Boolean,
-            label: $label,
-            options: &[],
-            get: |c| vec![if c.$field { "1" } else { "0" }.to_owned()],
-            set: |c, values| {
-                c.$field = boolean(values)?;
-                Some(())
-            },
-        }
-    };
-}
-
-macro_rules! text {
-    ($var:literal, $field:ident, $label:literal) => {
-        Spec {
-            var: $var,
-            kind: FieldType::TextSingle,
-            label: $label,
-            options: &[],
-            get: |c| Some(c.$field.clone()).filter(|text| !text.is_empty()).into_iter().collect(),
-            set: |c, values| {
-                c.$field = values.first().cloned().unwrap_or_default();
-                (values.len() <= 1 && c.$field.len() <= TEXT_BYTES_MAX).then_some(())
-            },
-        }
-    };
-}
-
-macro_rules! most {
-    ($var:literal, $field:ident, $label:literal) => {
-        Spec {
-            var: $var,
-            kind: FieldType::TextSingle,
-            label: $label,
-            options: &[],
-            get: |c| vec![show(c.$field)],
-            set: |c, values| {
-                c.$field = number(values)?;
-                Some(())
-            },
-        }
-    };
-}
-
-macro_rules! word {
-    ($var:literal, $field:ident: $type:ident, $label:literal) => {
-        Spec {
-            var: $var,
-            kind: FieldType::ListSingle,
-            label: $label,
-            options: &{
-                let mut options = [("", ""); $type::ALL.len()];
-                let mut n = 0;
-                while n < options.len() {
-                    options[n] = ($type::ALL[n].1, $type::ALL[n].2);
-                    n += 1;
-                }
-                options
-            },
-            get: |c| vec![c.$field.name().to_owned()],
-            set: |c, values| {
-                c.$field = $type::from_name(single(values)?)?;
-                Some(())
-            },
-        }
-    };
-}
-
 /// Bytes of a title, a description or a group.
 const TEXT_BYTES_MAX: usize = 1_023;
 /// Groups a node may be open to.
@@ -109,12 +27,12 @@ const GROUPS_MAX: usize = 100;
 /// Bytes of all of them: configurations are read with every list of nodes, and count for no quota.
 const GROUPS_BYTES_MAX: usize = 8 * 1024;
 
-static FIELDS: [Spec; 20] = [
-    text!("pubsub#title", title, "A friendly name for the node"),
-    text!("pubsub#description", description, "A description of the node"),
-    text!("pubsub#type", kind, "The semantic type of the data, usually the namespace of the payload"),
-    word!("pubsub#access_model", access_model: AccessModel, "Who may subscribe and retrieve items"),
-    Spec {
+static FIELDS: [Setting<NodeConfig>; 20] = [
+    setting!("pubsub#title", title, TEXT, "A friendly name for the node"),
+    setting!("pubsub#description", description, TEXT, "A description of the node"),
+    setting!("pubsub#type", kind, TEXT, "The semantic type of the data, usually the namespace of the payload"),
+    setting!(ACCESS_MODEL, access_model, AccessModel::KIND, "Who may subscribe and retrieve items"),
+    Setting {
         var: ROSTER_GROUPS,
         kind: FieldType::ListMulti,
         label: "The roster groups allowed to subscribe and retrieve items",
@@ -126,27 +44,39 @@ static FIELDS: [Spec; 20] = [
             (small && values.iter().map(String::len).sum::<usize>() <= GROUPS_BYTES_MAX).then_some(())
         },
     },
-    word!("pubsub#publish_model", publish_model: PublishModel, "The publisher model"),
-    flag!("pubsub#subscribe", subscribe, "Whether to allow subscriptions"),
-    flag!("pubsub#persist_items", persist_items, "Whether to persist items to storage"),
-    most!("pubsub#max_items", max_items, "The maximum number of items to persist, or `max`"),
-    most!("pubsub#item_expire", item_expire, "Seconds after which to purge items, or `max`"),
-    word!("pubsub#publish_node_full", publish_node_full: PublishNodeFull, "What to do when the node is full"),
-    most!("pubsub#max_payload_size", max_payload_size, "The maximum payload size in bytes, or `max`"),
-    flag!("pubsub#deliver_notifications", deliver_notifications, "Whether to deliver event notifications"),
-    flag!("pubsub#deliver_payloads", deliver_payloads, "Whether to deliver payloads with event notifications"),
-    flag!("pubsub#notify_retract", notify_retract, "Whether to notify subscribers when items are removed"),
-    flag!("pubsub#notify_delete", notify_delete, "Whether to notify subscribers when the node is deleted"),
-    flag!("pubsub#notify_config", notify_config, "Whether to notify subscribers when the configuration changes"),
-    word!("pubsub#notification_type", notification_type: NotificationType, "The delivery style for notifications"),
-    word!(
+    setting!("pubsub#publish_model", publish_model, PublishModel::KIND, "The publisher model"),
+    setting!("pubsub#subscribe", subscribe, FLAG, "Whether to allow subscriptions"),
+    setting!("pubsub#persist_items", persist_items, FLAG, "Whether to persist items to storage"),
+    setting!("pubsub#max_items", max_items, MOST, "The maximum number of items to persist, or `max`"),
+    setting!("pubsub#item_expire", item_expire, MOST, "Seconds after which to purge items, or `max`"),
+    setting!("pubsub#publish_node_full", publish_node_full, PublishNodeFull::KIND, "What to do when the node is full"),
+    setting!("pubsub#max_payload_size", max_payload_size, MOST, "The maximum payload size in bytes, or `max`"),
+    setting!("pubsub#deliver_notifications", deliver_notifications, FLAG, "Whether to deliver event notifications"),
+    setting!("pubsub#deliver_payloads", deliver_payloads, FLAG, "Whether to deliver payloads with event notifications"),
+    setting!("pubsub#notify_retract", notify_retract, FLAG, "Whether to notify subscribers when items are removed"),
+    setting!("pubsub#notify_delete", notify_delete, FLAG, "Whether to notify subscribers when the node is deleted"),
+    setting!(
+        "pubsub#notify_config",
+        notify_config,
+        FLAG,
+        "Whether to notify subscribers when the configuration changes"
+    ),
+    setting!(
+        "pubsub#notification_type",
+        notification_type,
+        NotificationType::KIND,
+        "The delivery style for notifications"
+    ),
+    setting!(
         "pubsub#send_last_published_item",
-        send_last_published_item: SendLastPublishedItem,
+        send_last_published_item,
+        SendLastPublishedItem::KIND,
         "When to send the last published item"
     ),
-    word!("pubsub#itemreply", itemreply: ItemReply, "Whether items name their publisher"),
+    setting!("pubsub#itemreply", itemreply, ItemReply::KIND, "Whether items name their publisher"),
 ];
 
+const ACCESS_MODEL: &str = "pubsub#access_model";
 const ROSTER_GROUPS: &str = "pubsub#roster_groups_allowed";
 
 /// Registered fields of which we know one value only: nothing else can be asked for, and they are not in our forms.
@@ -159,34 +89,22 @@ const FIXED: [(&str, &[&str]); 6] = [
     ("pubsub#collection", &[""]),
 ];
 
-fn single(values: &[String]) -> Option<&str> {
-    match values {
-        [value] => Some(value.trim()),
-        _ => None,
-    }
-}
+/// A text of bounded length.
+const TEXT: Kind<String> =
+    Kind { read: |values| (LINE.read)(values).filter(|text| text.len() <= TEXT_BYTES_MAX), ..LINE };
 
-fn boolean(values: &[String]) -> Option<bool> {
-    match single(values)? {
-        "1" | "true" => Some(true),
-        "0" | "false" => Some(false),
-        _ => None,
-    }
-}
-
-fn number(values: &[String]) -> Option<Most> {
-    match single(values)? {
+const MOST: Kind<Most> = Kind {
+    field: FieldType::TextSingle,
+    options: &[],
+    show: |most| match most {
+        Most::Number(number) => vec![number.to_string()],
+        Most::Max => vec!["max".to_owned()],
+    },
+    read: |values| match single(values)? {
         "max" => Some(Most::Max),
         digits => digits.parse().ok().filter(|number| *number > 0).map(Most::Number),
-    }
-}
-
-fn show(most: Most) -> String {
-    match most {
-        Most::Number(number) => number.to_string(),
-        Most::Max => "max".to_owned(),
-    }
-}
+    },
+};
 
 impl NodeConfig {
     /// Takes what a submitted form says; fields it lacks stay as they are (XEP-0004 §3.2). `strict`: a field we do not
@@ -194,8 +112,8 @@ impl NodeConfig {
     pub fn apply(&mut self, form: &DataForm, strict: bool) -> Result<(), Fault> {
         for field in &form.fields {
             let Some(var) = field.var.as_deref().filter(|var| *var != "FORM_TYPE") else { continue };
-            if let Some(spec) = FIELDS.iter().find(|spec| spec.var == var) {
-                let fault = if spec.var == "pubsub#access_model" { Fault::AccessModel } else { Fault::Value(spec.var) };
+            if let Some(spec) = Setting::of(&FIELDS, var) {
+                let fault = if spec.var == ACCESS_MODEL { Fault::AccessModel } else { Fault::Value(spec.var) };
                 (spec.set)(self, &field.values).ok_or(fault)?;
             } else if let Some((var, only)) = FIXED.iter().find(|fixed| fixed.0 == var) {
                 let value = field.values.first().map_or("", |value| value.trim());
@@ -231,12 +149,8 @@ impl NodeConfig {
     }
 }
 
-fn field(spec: &Spec, config: &NodeConfig) -> Field {
-    Field::new(spec.var, spec.kind).label(spec.label).values((spec.get)(config))
-}
-
 /// Does the field mean anything for this owner?
-fn is_for(spec: &Spec, owner: &Owner) -> bool {
+fn is_for(spec: &Setting<NodeConfig>, owner: &Owner) -> bool {
     owner.is_account() || spec.var != ROSTER_GROUPS
 }
 
@@ -245,11 +159,9 @@ fn is_for(spec: &Spec, owner: &Owner) -> bool {
 pub fn default_form(config: &NodeConfig, owner: &Owner, groups: &[String]) -> DataForm {
     let mut form = DataForm::new(FormType::Form).with_form_type(ns::PUBSUB_NODE_CONFIG);
     for spec in FIELDS.iter().filter(|spec| is_for(spec, owner)) {
-        let mut field = field(spec, config);
-        for (value, label) in spec.options.iter().filter(|(value, _)| {
-            owner.is_account() || spec.var != "pubsub#access_model" || !["presence", "roster"].contains(value)
-        }) {
-            field = field.option(label.trim(), *value);
+        let mut field = spec.field(config);
+        if spec.var == ACCESS_MODEL && !owner.is_account() {
+            field.options.retain(|option| !["presence", "roster"].contains(&option.value.as_str()));
         }
         if spec.var == ROSTER_GROUPS {
             let all: std::collections::BTreeSet<_> = groups.iter().chain(&config.roster_groups_allowed).collect();
@@ -265,7 +177,11 @@ pub fn default_form(config: &NodeConfig, owner: &Owner, groups: &[String]) -> Da
 /// The configuration for those it was changed for (§8.2.5.3).
 pub fn filled_form(config: &NodeConfig, owner: &Owner) -> DataForm {
     let fields = FIELDS.iter().filter(|spec| is_for(spec, owner));
-    let value = |spec: &Spec| Field { var: Some(spec.var.to_owned()), values: (spec.get)(config), ..Field::default() };
+    let value = |spec: &Setting<NodeConfig>| Field {
+        var: Some(spec.var.to_owned()),
+        values: (spec.get)(config),
+        ..Field::default()
+    };
     fields.fold(DataForm::new(FormType::Result).with_form_type(ns::PUBSUB_NODE_CONFIG), |form, spec| {
         form.field(value(spec))
     })
@@ -274,19 +190,13 @@ pub fn filled_form(config: &NodeConfig, owner: &Owner) -> DataForm {
 /// What everybody who may use a node may know of it (§5.4): what of its configuration matters to them, and its history.
 /// Who subscribes is not said; how many do, is.
 pub fn meta_data(node: &Node, owner: &Owner) -> DataForm {
-    const SHOWN: [&str; 6] = [
-        "pubsub#title",
-        "pubsub#description",
-        "pubsub#type",
-        "pubsub#access_model",
-        "pubsub#publish_model",
-        "pubsub#max_items",
-    ];
+    const SHOWN: [&str; 6] =
+        ["pubsub#title", "pubsub#description", "pubsub#type", ACCESS_MODEL, "pubsub#publish_model", "pubsub#max_items"];
     let mut form = DataForm::new(FormType::Result).with_form_type(ns::PUBSUB_META_DATA);
     for spec in FIELDS.iter().filter(|spec| SHOWN.contains(&spec.var)) {
-        let values = (spec.get)(&node.config);
-        if !values.is_empty() {
-            form = form.field(Field::new(spec.var, spec.kind).label(spec.label).values(values));
+        let field = spec.shown(&node.config);
+        if !field.values.is_empty() {
+            form = form.field(field);
         }
     }
     let created = date::format(node.created_us, Precision::Seconds);

@@ -1,88 +1,42 @@
 //! A node with everything but its items: its configuration, affiliations (XEP-0060 §4.1) and subscriptions (§4.2).
 
 use super::NodeConfig;
+use crate::settings::{or_none, words};
 use crate::storage::NodeRow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use xep_support::jid::{BareJid, Jid};
 
-/// What somebody may do at a node (§4.1). "None" is the absence of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Affiliation {
-    /// Everything.
-    Owner,
-    /// Subscribe, retrieve, publish.
-    Publisher,
-    /// Publish, nothing else.
-    PublishOnly,
-    /// Subscribe and retrieve, whatever the access model.
-    Member,
-    /// Nothing.
-    Outcast,
+words! {
+    /// What somebody may do at a node (§4.1). "None" is the absence of one.
+    Affiliation {
+        /// Everything.
+        Owner = "owner",
+        /// Subscribe, retrieve, publish.
+        Publisher = "publisher",
+        /// Publish, nothing else.
+        PublishOnly = "publish-only",
+        /// Subscribe and retrieve, whatever the access model.
+        Member = "member",
+        /// Nothing.
+        Outcast = "outcast",
+    }
 }
 
 impl Affiliation {
-    const ALL: [(Self, &'static str, u8); 5] = [
-        (Self::Owner, "owner", 1),
-        (Self::Publisher, "publisher", 2),
-        (Self::PublishOnly, "publish-only", 3),
-        (Self::Member, "member", 4),
-        (Self::Outcast, "outcast", 5),
-    ];
-
-    /// As the protocol calls it.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|row| row.0 == self).map_or("none", |row| row.1)
-    }
-
     /// The one of this name; the inner `None` is "none".
     pub fn from_name(name: &str) -> Option<Option<Self>> {
-        if name == "none" {
-            return Some(None);
-        }
-        Self::ALL.iter().find(|row| row.1 == name).map(|row| Some(row.0))
-    }
-
-    /// As it is stored.
-    pub fn number(self) -> u8 {
-        Self::ALL.iter().find(|row| row.0 == self).map_or(0, |row| row.2)
-    }
-
-    /// From storage.
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.iter().find(|row| row.2 == number).map(|row| row.0)
+        or_none(name, Self::named)
     }
 }
 
-/// The state of a subscription (§4.2). There are no options to configure, and "none" is the absence of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubscriptionState {
-    /// An owner has to approve it.
-    Pending,
-    /// Notifications go there.
-    Subscribed,
-}
-
-impl SubscriptionState {
-    /// As the protocol calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Subscribed => "subscribed",
-        }
-    }
-
-    /// As it is stored.
-    pub fn number(self) -> u8 {
-        match self {
-            Self::Pending => 1,
-            Self::Subscribed => 2,
-        }
-    }
-
-    /// From storage.
-    pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Pending, Self::Subscribed].into_iter().find(|state| state.number() == number)
+words! {
+    /// The state of a subscription (§4.2). There are no options to configure, and "none" is the absence of one.
+    SubscriptionState {
+        /// An owner has to approve it.
+        Pending = "pending",
+        /// Notifications go there.
+        Subscribed = "subscribed",
     }
 }
 
@@ -157,17 +111,14 @@ impl Node {
 mod tests {
     use super::*;
 
+    /// They are in databases.
     #[test]
-    fn names_and_numbers_are_read_again() {
-        for (affiliation, name, number) in Affiliation::ALL {
-            assert_eq!(Affiliation::from_name(name), Some(Some(affiliation)));
-            assert_eq!((affiliation.name(), affiliation.number()), (name, number));
-            assert_eq!(Affiliation::from_number(number), Some(affiliation));
-        }
-        assert_eq!((Affiliation::from_name("none"), Affiliation::from_name("king")), (Some(None), None));
-        for state in [SubscriptionState::Pending, SubscriptionState::Subscribed] {
-            assert_eq!(SubscriptionState::from_number(state.number()), Some(state));
-        }
+    fn numbers_stay() {
+        assert_eq!(
+            Affiliation::ALL.map(|a| (a.name(), a.number())),
+            [("owner", 1), ("publisher", 2), ("publish-only", 3), ("member", 4), ("outcast", 5)]
+        );
+        assert_eq!(SubscriptionState::ALL.map(|s| (s.name(), s.number())), [("pending", 1), ("subscribed", 2)]);
     }
 
     #[test]

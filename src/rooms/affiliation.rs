@@ -1,51 +1,27 @@
 //! Affiliations and roles (XEP-0045 §5), and the tables of who may do what.
 
+use crate::settings::{or_none, words};
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
-/// A lasting association with a room (§5.2). "None" is the absence of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Affiliation {
-    /// Banned.
-    Outcast,
-    /// On the list of those who may enter a members-only room.
-    Member,
-    /// Manages members, bans and moderators.
-    Admin,
-    /// Everything.
-    Owner,
+words! {
+    /// A lasting association with a room (§5.2), the greater the more rights. "None" is the absence of one.
+    #[derive(Hash, PartialOrd, Ord)]
+    Affiliation {
+        /// Banned.
+        Outcast = "outcast",
+        /// On the list of those who may enter a members-only room.
+        Member = "member",
+        /// Manages members, bans and moderators.
+        Admin = "admin",
+        /// Everything.
+        Owner = "owner",
+    }
 }
 
 impl Affiliation {
-    const ALL: [(Self, &'static str, u8); 4] = [
-        (Self::Owner, "owner", 4),
-        (Self::Admin, "admin", 3),
-        (Self::Member, "member", 2),
-        (Self::Outcast, "outcast", 1),
-    ];
-
-    /// As the protocol calls it.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|row| row.0 == self).map_or("none", |row| row.1)
-    }
-
     /// The one of this name; the inner `None` is "none".
     pub fn from_name(name: &str) -> Option<Option<Self>> {
-        if name == "none" {
-            return Some(None);
-        }
-        Self::ALL.iter().find(|row| row.1 == name).map(|row| Some(row.0))
-    }
-
-    /// As it is stored.
-    pub fn number(self) -> u8 {
-        Self::ALL.iter().find(|row| row.0 == self).map_or(0, |row| row.2)
-    }
-
-    /// From storage.
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.iter().find(|row| row.2 == number).map(|row| row.0)
+        or_none(name, Self::named)
     }
 }
 
@@ -54,39 +30,23 @@ pub fn affiliation_name(affiliation: Option<Affiliation>) -> &'static str {
     affiliation.map_or("none", Affiliation::name)
 }
 
-/// What an occupant may do during a visit (§5.1). "None" is the absence of one: not in the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Role {
-    /// Listens.
-    #[serde(rename = "visitor")]
-    Visitor,
-    /// Has voice.
-    #[serde(rename = "participant")]
-    Participant,
-    /// Kicks, and grants voice.
-    #[serde(rename = "moderator")]
-    Moderator,
+words! {
+    /// What an occupant may do during a visit (§5.1). "None" is the absence of one: not in the room.
+    #[derive(Hash, PartialOrd, Ord)]
+    Role {
+        /// Visitor
+        Visitor = "visitor",
+        /// Participant
+        Participant = "participant",
+        /// Moderator
+        Moderator = "moderator",
+    }
 }
 
 impl Role {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Visitor, Self::Participant, Self::Moderator];
-
-    /// As the protocol calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Visitor => "visitor",
-            Self::Participant => "participant",
-            Self::Moderator => "moderator",
-        }
-    }
-
     /// The one of this name; the inner `None` is "none".
     pub fn from_name(name: &str) -> Option<Option<Self>> {
-        if name == "none" {
-            return Some(None);
-        }
-        Self::ALL.into_iter().find(|role| role.name() == name).map(Some)
+        or_none(name, Self::named)
     }
 
     /// §5.1.2: the role somebody enters with.
@@ -107,15 +67,11 @@ pub type Roles = BTreeSet<Role>;
 mod tests {
     use super::*;
 
+    /// They are in databases.
     #[test]
-    fn names_and_numbers_are_read_again() {
-        for (affiliation, name, number) in Affiliation::ALL {
-            assert_eq!(Affiliation::from_name(name), Some(Some(affiliation)));
-            assert_eq!((affiliation.name(), affiliation.number()), (name, number));
-            assert_eq!(Affiliation::from_number(number), Some(affiliation));
-        }
-        assert_eq!((Affiliation::from_name("none"), Affiliation::from_name("king")), (Some(None), None));
-        assert!(Role::ALL.into_iter().all(|role| Role::from_name(role.name()) == Some(Some(role))));
+    fn numbers_stay() {
+        let all = Affiliation::ALL.map(|a| (a.name(), a.number()));
+        assert_eq!(all, [("outcast", 1), ("member", 2), ("admin", 3), ("owner", 4)]);
     }
 
     /// §5.1.2.

@@ -1,30 +1,31 @@
 //! How a room is configured (XEP-0045 §10.2, §16.5.3), and how that is stored.
 
-use super::{Role, Roles};
+use super::{Mentions, Role, Roles};
+use crate::settings::words;
 use serde::{Deserialize, Serialize};
 
-/// Who sees the real addresses of occupants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Whois {
-    /// Moderators: the room is semi-anonymous.
-    Moderators,
-    /// Everybody: the room is non-anonymous.
-    Anyone,
+words! {
+    /// Who sees the real addresses of occupants.
+    Whois {
+        /// Moderators only
+        Moderators = "moderators",
+        /// Anyone
+        Anyone = "anyone",
+    }
 }
 
-/// Who may send private messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AllowPm {
-    /// Every occupant.
-    Anyone,
-    /// Who has voice.
-    Participants,
-    /// Moderators.
-    Moderators,
-    /// Nobody.
-    None,
+words! {
+    /// Who may send private messages.
+    AllowPm {
+        /// Anyone
+        Anyone = "anyone",
+        /// Anyone with voice
+        Participants = "participants",
+        /// Moderators only
+        Moderators = "moderators",
+        /// Nobody
+        None = "none",
+    }
 }
 
 impl AllowPm {
@@ -51,6 +52,8 @@ pub struct RoomConfig {
     pub lang: String,
     /// Whom to ask about it (`muc#roomconfig_contactjid`).
     pub contacts: Vec<String>,
+    /// Where its publish-subscribe node is, an XMPP URI (`muc#roomconfig_pubsub`).
+    pub pubsub: String,
     /// Does it stay when the last occupant leaves (`muc#roomconfig_persistentroom`)?
     pub persistent: bool,
     /// Can it be found (`muc#roomconfig_publicroom`)?
@@ -63,6 +66,8 @@ pub struct RoomConfig {
     pub password: Option<String>,
     /// Who sees real addresses (`muc#roomconfig_whois`).
     pub whois: Whois,
+    /// Since when everybody sees them, if that was otherwise before: who spoke then was told something else.
+    pub non_anonymous_since_us: Option<i64>,
     /// Occupants at most; `None`: as many as the service allows (`muc#roomconfig_maxusers`).
     pub max_users: Option<u32>,
     /// May occupants who are no moderators change the subject (`muc#roomconfig_changesubject`)?
@@ -91,6 +96,8 @@ pub struct RoomConfig {
     pub slow_mode_seconds: u32,
     /// Are members who are not joined told of messages that concern them? `None`: in members-only rooms.
     pub notify_members: Option<bool>,
+    /// Who may mention whom (XEP-0513).
+    pub mentions: Mentions,
 }
 
 /// History for who enters, unless the room says otherwise.
@@ -103,12 +110,14 @@ impl Default for RoomConfig {
             description: String::new(),
             lang: String::new(),
             contacts: Vec::new(),
+            pubsub: String::new(),
             persistent: false,
             public: true,
             members_only: false,
             moderated: false,
             password: None,
             whois: Whois::Moderators,
+            non_anonymous_since_us: None,
             max_users: None,
             change_subject: false,
             allow_invites: false,
@@ -123,6 +132,7 @@ impl Default for RoomConfig {
             reserved_nicks_only: false,
             slow_mode_seconds: 0,
             notify_members: None,
+            mentions: Mentions::default(),
         }
     }
 }
@@ -136,6 +146,17 @@ impl RoomConfig {
     /// As it is stored.
     pub fn to_stored(&self) -> String {
         serde_json::to_string(self).expect("plain values become JSON")
+    }
+
+    /// As it is to be after this one.
+    #[must_use]
+    pub fn after(self, before: &Self, now_us: i64) -> Self {
+        let non_anonymous_since_us = match (before.whois, self.whois) {
+            (Whois::Moderators, Whois::Anyone) => Some(now_us),
+            (_, Whois::Moderators) => None,
+            (Whois::Anyone, Whois::Anyone) => before.non_anonymous_since_us,
+        };
+        Self { non_anonymous_since_us, ..self }
     }
 
     /// Does everybody see real addresses?
@@ -160,6 +181,20 @@ mod tests {
         assert_eq!(RoomConfig::from_stored(&config.to_stored()), Some(config));
         assert_eq!(RoomConfig::from_stored("{}"), Some(RoomConfig::default()));
         assert_eq!(RoomConfig::from_stored("x"), None);
+    }
+
+    /// What was said while only moderators saw addresses stays so.
+    #[test]
+    fn since_when_addresses_are_seen() {
+        let config = |whois| RoomConfig { whois, ..RoomConfig::default() };
+        let (hidden, shown) = (config(Whois::Moderators), config(Whois::Anyone));
+        assert_eq!(shown.clone().after(&shown, 5).non_anonymous_since_us, None, "from the start");
+        let now = shown.clone().after(&hidden, 5);
+        assert_eq!(now.non_anonymous_since_us, Some(5));
+        assert_eq!(shown.clone().after(&now, 9).non_anonymous_since_us, Some(5));
+        let again = hidden.after(&now, 9);
+        assert_eq!(again.non_anonymous_since_us, None);
+        assert_eq!(shown.after(&again, 11).non_anonymous_since_us, Some(11));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! with it (§7.10).
 
 use super::RoomConfig;
+use super::mentions::MENTIONS;
 use crate::config;
 use crate::storage::RoomListed;
 use xep_support::formats::form::{DataForm, Field, FieldType, FormType};
@@ -16,6 +17,10 @@ pub struct Info<'a> {
     pub occupants: usize,
     /// The hashes of its avatar (XEP-0486).
     pub photos: &'a [String],
+    /// The hash of its hats (XEP-0317), if it has any.
+    pub hats: Option<&'a str>,
+    /// Messages per hour (XEP-0502), if that is known and for everybody.
+    pub activity: Option<&'a str>,
 }
 
 /// The form `muc#roominfo`. A hidden subject is told nobody outside: `subject` is `None` then.
@@ -36,11 +41,19 @@ pub fn info(config: &RoomConfig, info: &Info<'_>) -> DataForm {
             "Occupants may change it",
             vec![flag(config.change_subject)],
         ),
+        // Not in the registry of this form, but what clients go by: what the room is called, whether they offer their user to
+        // invite somebody or to write to somebody in private.
+        ("muc#roomconfig_roomname", text, "Name", some(&config.name)),
+        ("muc#roomconfig_allowinvites", FieldType::Boolean, "Members may invite", vec![flag(config.allow_invites)]),
+        ("muc#roomconfig_allowpm", text, "Who may send private messages", vec![config.allow_pm.name().to_owned()]),
         ("muc#roominfo_occupants", text, "Number of occupants", number(info.occupants)),
         ("muc#roominfo_lang", text, "Language", some(&config.lang)),
+        ("muc#roomconfig_pubsub", text, "Its publish-subscribe node", some(&config.pubsub)),
         ("muc#maxhistoryfetch", text, "Messages sent to who enters, at most", number(config.history_max as usize)),
         ("muc#roominfo_avatarhash", FieldType::TextMulti, "Hash of the avatar", info.photos.to_vec()),
+        ("hats#hash", text, "Hash of the hats", some(info.hats.unwrap_or_default())),
         // XEP-0500 §5.3: only while it is in force.
+        ("{urn:xmpp:muc-activity}message-activity", text, "Messages per hour", some(info.activity.unwrap_or_default())),
         ("muc#roominfo_slow_mode_duration", text, "Seconds between two messages", slow_mode(config)),
     ];
     for (var, kind, label, values) in rows {
@@ -48,7 +61,7 @@ pub fn info(config: &RoomConfig, info: &Info<'_>) -> DataForm {
             form = form.field(Field::new(var, kind).label(label).values(values));
         }
     }
-    form
+    MENTIONS.iter().fold(form, |form, setting| form.field(setting.shown(config)))
 }
 
 fn slow_mode(config: &RoomConfig) -> Vec<String> {
@@ -129,17 +142,27 @@ mod tests {
 
     #[test]
     fn a_room_tells_what_it_is() {
-        let config = RoomConfig { description: "for witches".into(), slow_mode_seconds: 5, ..RoomConfig::default() };
+        let (name, description) = ("A Dark Cave".into(), "for witches".into());
+        let config = RoomConfig { name, description, slow_mode_seconds: 5, ..RoomConfig::default() };
         let photos = ["a1".to_owned()];
-        let form = info(&config, &Info { subject: Some("Spells"), occupants: 3, photos: &photos });
+        let form = info(
+            &config,
+            &Info { subject: Some("Spells"), occupants: 3, photos: &photos, hats: Some("d0"), activity: Some("0.50") },
+        );
         let rows = [
             ("muc#roominfo_description", Some("for witches")),
             ("muc#roominfo_subject", Some("Spells")),
             ("muc#roominfo_occupants", Some("3")),
             ("muc#roominfo_subjectmod", Some("0")),
+            ("muc#roomconfig_roomname", Some("A Dark Cave")),
+            ("muc#roomconfig_allowinvites", Some("0")),
+            ("muc#roomconfig_allowpm", Some("anyone")),
             ("muc#maxhistoryfetch", Some("20")),
             ("muc#roominfo_avatarhash", Some("a1")),
+            ("hats#hash", Some("d0")),
             ("muc#roominfo_slow_mode_duration", Some("5")),
+            ("{urn:xmpp:muc-activity}message-activity", Some("0.50")),
+            ("mentions#channel", Some("moderators")),
             ("muc#roominfo_lang", None),
             ("muc#roominfo_contactjid", None),
         ];

@@ -4,14 +4,22 @@
 //! room's task, which exists only while there is something to do and has the state to itself. A room that nobody is in is
 //! not in memory: its task reads it first and forgets it last.
 
+pub mod activity;
 mod affiliation;
+mod applied;
 mod blocks;
 mod config;
+mod created;
 pub mod form;
+mod hats;
 mod history;
 mod info;
+mod listed;
+pub mod mentions;
 mod occupant;
+mod requests;
 mod state;
+mod versions;
 
 use crate::account::Parcel;
 use crate::account::resource::Client;
@@ -21,28 +29,45 @@ use dashmap::mapref::entry::Entry;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use xep_support::jid::{BareJid, Jid};
 use xep_support::stanza::{PresenceType, Stanza};
 
 pub use affiliation::{Affiliation, Role, Roles, affiliation_name};
+pub use applied::Applied;
 pub use blocks::{Blocks, is_on};
 pub use config::{AllowPm, RoomConfig, Whois};
-pub use history::{History, Kept, Wanted};
+pub use created::{Counted, CreatedBy};
+pub use hats::{Hat, HatFault, Hats, stored as stored_hat};
+pub use history::{History, HistoryBytes, Kept, Wanted};
 pub use info::{Info, REGISTER_NICK, features, info, register_form, registered_nick};
+pub use listed::{Affiliations, Listed, Temporary};
+pub use mentions::{MayMention, Mentions};
 pub use occupant::{Occupant, Occupants, Seat, fold};
-pub use state::{Affiliated, RoomState, Spoke, Subject};
+pub use requests::{ID_BYTES_MAX, Request, Requests};
+pub use state::{Affiliated, RoomState, Spoke, Subject, Voices};
+pub use versions::{Heads, Sight};
 
 /// Rooms in use.
 #[derive(Default)]
 pub struct Rooms {
     map: DashMap<BareJid, Arc<Room>>,
+    /// Those that are in no list of storage.
+    pub temporary: Temporary,
     /// Whom services keep out.
     pub blocks: Blocks,
+    /// Who has asked to become a member.
+    pub applied: Applied,
     /// What was counted since the start.
     pub counters: RoomCounters,
+    /// What is kept for who enters, of all rooms.
+    pub history: Arc<HistoryBytes>,
+    /// Rooms that are not stored.
+    pub created: CreatedBy,
+    /// Those nobody is in that were needed last, the latest last.
+    lingering: Mutex<VecDeque<Arc<Room>>>,
     /// One at a time tells devices of what is said in rooms.
     pub telling: tokio::sync::Mutex<()>,
     /// How many wait for that.
@@ -60,14 +85,16 @@ pub struct RoomCounters {
     pub moderated: AtomicU64,
 }
 
+/// Rooms nobody is in that are kept in memory.
+const LINGERING_MAX: usize = 32;
+
 /// A room in use.
 pub struct Room {
     /// Its address.
     pub jid: BareJid,
     /// Sessions in it, as its task has seen it last.
     pub sessions: AtomicUsize,
-    /// It is in storage, likewise.
-    pub stored: AtomicBool,
+    listed: Mutex<Option<Listed>>,
     inbox: Mutex<Inbox>,
 }
 
@@ -152,7 +179,7 @@ impl Rooms {
                 let room = Room {
                     jid: jid.clone(),
                     sessions: AtomicUsize::new(0),
-                    stored: AtomicBool::new(false),
+                    listed: Mutex::default(),
                     inbox: Mutex::default(),
                 };
                 let room = Arc::new(room);
@@ -204,12 +231,44 @@ impl Rooms {
         true
     }
 
+    /// A stored room nobody is in is kept for a moment: clients ask for one thing after the other, and it need not be read
+    /// each time.
+    pub fn linger(&self, room: &Arc<Room>) {
+        let mut lingering = self.lingering.lock().unwrap_or_else(PoisonError::into_inner);
+        lingering.retain(|known| !Arc::ptr_eq(known, room));
+        lingering.push_back(room.clone());
+        let oldest = if lingering.len() > LINGERING_MAX { lingering.pop_front() } else { None };
+        drop(lingering);
+        if let Some(oldest) = oldest {
+            self.forget_unused(&oldest);
+        }
+    }
+
+    /// The moment is over.
+    pub fn forget_lingering(&self) {
+        let lingering = std::mem::take(&mut *self.lingering.lock().unwrap_or_else(PoisonError::into_inner));
+        lingering.iter().for_each(|room| self.forget_unused(room));
+    }
+
+    fn forget_unused(&self, room: &Arc<Room>) {
+        let mut inbox = room.lock();
+        if inbox.running || inbox.state.as_ref().is_none_or(|state| !state.occupants.is_empty()) {
+            return;
+        }
+        inbox.gone = true;
+        let state = inbox.state.take();
+        drop(inbox);
+        self.map.remove_if(&room.jid, |_, known| Arc::ptr_eq(known, room));
+        drop(state);
+    }
+
     /// The room's task has come to a bad end. Who is in the room is in none any more; what waited is lost.
     pub fn abandon(&self, room: &Arc<Room>) {
         let mut inbox = room.lock();
         inbox.gone = true;
         let left = std::mem::take(&mut inbox.queue);
         drop(inbox);
+        self.temporary.note(room, None);
         self.map.remove_if(&room.jid, |_, known| Arc::ptr_eq(known, room));
         drop(left);
     }
@@ -241,52 +300,5 @@ impl Room {
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The rooms a session is in.
-#[derive(Default)]
-pub struct Joined(pub Vec<JoinedRoom>);
-
-/// A room a session is in.
-pub struct JoinedRoom {
-    /// The room.
-    pub room: Arc<Room>,
-    /// The occupant JID there.
-    pub jid: Jid,
-    /// What the room's archive has from this id on, the session is given.
-    pub since: i64,
-}
-
-impl Joined {
-    /// It has entered this one.
-    pub fn add(&mut self, joined: JoinedRoom) {
-        self.0.retain(|known| known.room.jid != joined.room.jid);
-        self.0.push(joined);
-    }
-
-    /// It has another nickname there.
-    pub fn rename(&mut self, room: &BareJid, jid: &Jid) {
-        self.0.iter_mut().filter(|known| known.room.jid == *room).for_each(|known| known.jid = jid.clone());
-    }
-
-    /// It has left this one. Is it in none any more?
-    pub fn remove(&mut self, room: &BareJid) -> bool {
-        self.0.retain(|known| known.room.jid != *room);
-        self.0.is_empty()
-    }
-
-    /// As the session journal notes them: a line for each.
-    pub fn to_noted(&self) -> String {
-        let line = |known: &JoinedRoom| format!("{}\t{}\n", known.jid, known.since);
-        self.0.iter().map(line).collect()
-    }
-
-    /// What was noted: occupant JIDs, and the ids.
-    pub fn from_noted(noted: &str) -> impl Iterator<Item = (Jid, i64)> {
-        noted.lines().filter_map(|line| {
-            let (jid, since) = line.rsplit_once('\t')?;
-            Some((Jid::parse(jid).ok()?, since.parse().ok()?))
-        })
     }
 }

@@ -20,6 +20,8 @@ pub struct Occupant {
     pub role: Role,
     /// Its occupant id (XEP-0421).
     pub id: Box<str>,
+    /// Its hats as presence shows them (XEP-0317).
+    pub hats: Option<Box<str>>,
     /// Its sessions, the latest last.
     pub seats: SmallVec<[Seat; 1]>,
     /// Its presence as those see it who do not see its real address.
@@ -206,11 +208,6 @@ impl Occupants {
         self.by_nick.remove(&fold(occupant.nick()));
         occupant.jid = jid;
         self.by_nick.insert(fold(occupant.nick()), slot);
-    }
-
-    /// The session with this number.
-    pub fn numbered(&self, slot: u32, number: u32) -> Option<&Seat> {
-        self.at(slot)?.seats.iter().find(|seat| seat.number == number)
     }
 }
 

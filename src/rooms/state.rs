@@ -1,8 +1,10 @@
 //! What a room is at the moment.
 
-use super::{Affiliation, History, Occupants, Role, RoomConfig};
+use super::activity::Activity;
+use super::{Affiliation, Affiliations, Counted, Hats, Heads, History, Occupants, Requests, Role, RoomConfig};
+use crate::clock;
 use crate::storage::RoomId;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use xep_support::jid::{BareJid, Jid};
 use xep_support::stanza::Stanza;
@@ -18,12 +20,14 @@ pub struct Affiliated {
     pub reason: Option<Box<str>>,
     /// Does it want to be told of messages that concern it while it is not there, if it has said so?
     pub follows: Option<bool>,
+    /// The version of the list that brought it.
+    pub version: i64,
 }
 
 impl Affiliated {
     /// An affiliation and nothing else.
     pub fn new(affiliation: Affiliation) -> Self {
-        Self { affiliation, nick: None, reason: None, follows: None }
+        Self { affiliation, nick: None, reason: None, follows: None, version: 0 }
     }
 }
 
@@ -55,6 +59,34 @@ impl Spoke {
     }
 }
 
+/// Whom moderators have given voice or taken it from, while the room is in memory: that outlasts a visit (§5.1).
+#[derive(Default)]
+pub struct Voices(VecDeque<(BareJid, Role)>);
+
+/// Whose voice is remembered at most; who is forgotten enters like anybody else.
+const VOICES_MAX: usize = 1_000;
+
+impl Voices {
+    /// A moderator has decided. Who was made a moderator has voice, and is not one the next time.
+    pub fn set(&mut self, who: &BareJid, role: Role) {
+        self.forget(who);
+        if self.0.len() >= VOICES_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((who.clone(), role.min(Role::Participant)));
+    }
+
+    /// It has another affiliation, and with it what comes of that.
+    pub fn forget(&mut self, who: &BareJid) {
+        self.0.retain(|(known, _)| known != who);
+    }
+
+    /// What was decided.
+    pub fn of(&self, who: &BareJid) -> Option<Role> {
+        self.0.iter().find(|(known, _)| known == who).map(|(_, role)| *role)
+    }
+}
+
 /// A room.
 pub struct RoomState {
     /// Its key in storage; `None`: it is temporary and only here.
@@ -62,9 +94,11 @@ pub struct RoomState {
     /// When it was made.
     pub created_us: i64,
     /// How it is configured.
-    pub config: RoomConfig,
-    /// Bare JIDs, and domains that are banned (§9.2).
-    pub affiliations: BTreeMap<Jid, Affiliated>,
+    pub config: Arc<RoomConfig>,
+    /// Bare JIDs, and domains that are banned (§9.2). Changed by [`RoomState::affiliate`].
+    pub affiliations: Arc<Affiliations>,
+    /// For whom nicknames are reserved, as they are compared.
+    reserved: HashMap<Box<str>, Jid>,
     /// Its subject, if it ever had one.
     pub subject: Option<Subject>,
     /// It waits for its first configuration (§10.1).
@@ -73,16 +107,34 @@ pub struct RoomState {
     pub destroyed: bool,
     /// Who is in it.
     pub occupants: Occupants,
+    /// How an occupant was seen before another session of it said something, by the number of the one that was last.
+    pub seen_before: HashMap<u32, Arc<Stanza>>,
+    /// What occupants ask each other.
+    pub requests: Requests,
     /// Who has invited whom lately, the latest last: only these may say no.
     pub invited: VecDeque<(BareJid, BareJid)>,
+    /// Who has voice by decision of a moderator, or has not.
+    pub voices: Voices,
+    /// Who has asked for voice lately (§7.13).
+    pub asked_for_voice: Spoke,
     /// Who has spoken when, while somebody has to wait (XEP-0500).
     pub spoke: Spoke,
+    /// How much is said in it (XEP-0502).
+    pub activity: Activity,
+    /// While it is not stored.
+    pub counted: Option<Counted>,
     /// Its last messages.
     pub history: History,
-    /// Grows with every change of a stored affiliation (XEP-0463).
+    /// Grows with every change of an affiliation (XEP-0463).
     pub version: i64,
+    /// The last one that was not about bans alone.
+    pub shown_version: i64,
+    /// Both as they are told.
+    pub heads: Heads,
     /// The hashes of its avatar (XEP-0486).
     pub photos: Vec<String>,
+    /// Its hats (XEP-0317).
+    pub hats: Hats,
 }
 
 impl RoomState {
@@ -91,17 +143,27 @@ impl RoomState {
         Self {
             id: None,
             created_us,
-            config,
-            affiliations: BTreeMap::new(),
+            config: Arc::new(config),
+            affiliations: Arc::default(),
+            reserved: HashMap::new(),
             subject: None,
             locked: false,
             destroyed: false,
             occupants: Occupants::default(),
+            seen_before: HashMap::new(),
+            requests: Requests::new(clock::now_micros().unsigned_abs()),
             invited: VecDeque::new(),
+            voices: Voices::default(),
+            asked_for_voice: Spoke::default(),
             spoke: Spoke::default(),
+            activity: Activity::default(),
+            counted: None,
             history: History::default(),
             version: 0,
+            shown_version: 0,
+            heads: Heads::default(),
             photos: Vec::new(),
+            hats: Hats::default(),
         }
     }
 
@@ -113,16 +175,43 @@ impl RoomState {
         self.affiliations.get(bare.domain()).map(|known| known.affiliation).filter(|a| *a == Affiliation::Outcast)
     }
 
+    /// The role somebody enters with (§5.1.2), or had during an earlier visit (§5.1).
+    pub fn role_of(&self, bare: &BareJid, affiliation: Option<Affiliation>) -> Role {
+        let initial = Role::initial(affiliation, self.config.moderated);
+        self.voices.of(bare).filter(|_| initial != Role::Moderator).unwrap_or(initial)
+    }
+
     /// Those who have this affiliation.
     pub fn affiliated(&self, affiliation: Affiliation) -> impl Iterator<Item = (&Jid, &Affiliated)> {
         self.affiliations.iter().filter(move |(_, known)| known.affiliation == affiliation)
     }
 
-    /// Somebody has this affiliation from now on. A reserved nickname stays if no other one is given.
+    /// Somebody has this affiliation from now on, with this reserved nickname, or none: a new version of the list.
     pub fn affiliate(&mut self, jid: Jid, new: Option<Affiliated>) {
+        let after = new.as_ref().map(|new| new.affiliation);
+        self.version += 1;
+        let version = self.version;
+        let before = self.place(jid, new.map(|new| Affiliated { version, ..new })).map(|before| before.affiliation);
+        if before >= Some(Affiliation::Member) || after >= Some(Affiliation::Member) {
+            self.shown_version = version;
+        }
+    }
+
+    /// The same as it was stored. What was there before comes back.
+    pub fn place(&mut self, jid: Jid, new: Option<Affiliated>) -> Option<Affiliated> {
+        let nick = |known: Option<&Affiliated>| known.and_then(|known| known.nick.as_deref()).map(super::fold);
+        if let Some(before) = nick(self.affiliations.get(&jid))
+            && self.reserved.get(&before) == Some(&jid)
+        {
+            self.reserved.remove(&before);
+        }
+        if let Some(now) = nick(new.as_ref()) {
+            self.reserved.insert(now, jid.clone());
+        }
+        let affiliations = Arc::make_mut(&mut self.affiliations);
         match new {
-            Some(new) => drop(self.affiliations.insert(jid, new)),
-            None => drop(self.affiliations.remove(&jid)),
+            Some(new) => affiliations.insert(jid, new),
+            None => affiliations.remove(&jid),
         }
     }
 
@@ -133,9 +222,7 @@ impl RoomState {
 
     /// Is this nickname reserved for somebody else?
     pub fn is_reserved_for_another(&self, nick: &str, bare: &str) -> bool {
-        let folded = super::fold(nick);
-        let is_it = |known: &Affiliated| known.nick.as_deref().is_some_and(|nick| super::fold(nick) == folded);
-        self.affiliations.iter().any(|(jid, known)| jid.as_str() != bare && is_it(known))
+        !self.reserved.is_empty() && self.reserved.get(&super::fold(nick)).is_some_and(|jid| jid.as_str() != bare)
     }
 
     /// Does somebody in this role see the real addresses of the others?
@@ -184,6 +271,23 @@ mod tests {
         assert_eq!(affiliation("x@b.example"), None);
         assert_eq!(affiliation("c@d.example"), Some(Affiliation::Member));
         assert_eq!(affiliation("x@d.example"), Some(Affiliation::Outcast));
+    }
+
+    /// §5.1.
+    #[test]
+    fn voice_outlasts_a_visit() {
+        let mut room = room();
+        Arc::make_mut(&mut room.config).moderated = true;
+        let (owner, member, other) = (jid("a@b.example").bare(), jid("c@d.example").bare(), jid("x@b.example").bare());
+        room.voices.set(&owner, Role::Visitor);
+        room.voices.set(&member, Role::Visitor);
+        room.voices.set(&other, Role::Moderator);
+        let role = |room: &RoomState, who: &BareJid| room.role_of(who, room.affiliation(who));
+        assert_eq!(role(&room, &owner), Role::Moderator);
+        assert_eq!(role(&room, &member), Role::Visitor);
+        assert_eq!(role(&room, &other), Role::Participant);
+        room.voices.forget(&other);
+        assert_eq!(role(&room, &other), Role::Visitor);
     }
 
     #[test]

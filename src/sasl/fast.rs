@@ -57,6 +57,7 @@ pub const TOKEN_NONCE_BYTES: usize = 16;
 const PROOF_BYTES: usize = 32;
 /// Letters of a device's id: 60 bits, so that no two of an account are the same.
 const OCCUPANT_ID_BYTES: usize = 16;
+const VERSION_BYTES: usize = 8;
 const DEVICE_ID_LETTERS: usize = 12;
 
 /// What device ids and tokens are derived from. It does not leave the server.
@@ -90,6 +91,14 @@ impl DeviceSecret {
             out.extend([digit(byte >> 4), digit(byte & 15)]);
             out
         })
+    }
+
+    /// What proves that a version of the affiliations of a room was told, to who sees this much of them (XEP-0463).
+    pub fn room_version(&self, room: &str, created_us: i64, sight: u8, version: i64) -> String {
+        let (created, version) = (created_us.to_be_bytes(), version.to_be_bytes());
+        let parts = [b"version\0", room.as_bytes(), b"\0", &created[..], &[sight], &version];
+        let hash = Hash::Sha256.hmac(&self.0, &parts);
+        hash.iter().take(VERSION_BYTES).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The token that belongs to this nonce, mechanism and device, as text.

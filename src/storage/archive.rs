@@ -40,11 +40,13 @@ pub struct ArchiveRow {
     pub mark: i64,
     /// The stanza as it was received.
     pub stanza: Arc<str>,
+    /// With it a room has this subject, since this moment.
+    pub subject: Option<Box<(String, i64)>>,
 }
 
 impl ArchiveRow {
     pub(super) fn bytes(&self) -> usize {
-        self.stanza.len() + self.peer.len()
+        self.stanza.len() + self.peer.len() + self.subject.as_ref().map_or(0, |subject| subject.0.len())
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
     commit::{Answer, Completion},
     keys_version::KeysChange,
     offline::OfflineRow,
+    rooms::set_subject,
     sqlite,
 };
 
@@ -232,6 +233,11 @@ async fn archive_messages(
             // None of these can fail alone.
             insert_rows(connection, archive_sql::INSERT[size].on(shelf), chunk).await?;
             left = rest;
+        }
+    }
+    for (row, placed) in rows.iter().zip(&placed) {
+        if let (Some(subject), Some(_)) = (&row.subject, placed) {
+            set_subject(connection, row.owner.key(), Some(&subject.0), Some(subject.1)).await?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{AccountId, Commit, Error, Storage};
+use crate::clock;
 
 /// What an invitation is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,10 @@ const LIST: &str = "SELECT i.token, i.domain, i.kind, i.creator_id, c.jid, i.inv
     i.roster_group, i.created_us, i.expires_us, i.uses_max, i.uses_left, i.id
     FROM invitations AS i LEFT JOIN accounts AS c ON c.id = i.creator_id LEFT JOIN accounts AS v ON v.id = i.inviter_id
     WHERE i.id > $1 AND i.uses_left > 0 AND i.expires_us > $2 ORDER BY i.id LIMIT $3";
+const LIST_OF: &str = "SELECT i.token, i.domain, i.kind, i.creator_id, c.jid, i.inviter_id, v.jid, i.username,
+    i.roster_group, i.created_us, i.expires_us, i.uses_max, i.uses_left, i.id
+    FROM invitations AS i LEFT JOIN accounts AS c ON c.id = i.creator_id LEFT JOIN accounts AS v ON v.id = i.inviter_id
+    WHERE i.creator_id = $1 AND i.expires_us > $2 AND i.uses_left > 0 ORDER BY i.expires_us DESC LIMIT $3";
 /// `IS` compares what may be NULL.
 const COUNT_LIVE: &str =
     "SELECT count(*) FROM invitations WHERE creator_id IS $1 AND expires_us > $2 AND uses_left > 0";
@@ -120,11 +125,25 @@ const REDEEM_ACCOUNT: &str = "UPDATE invitations SET uses_left = uses_left - 1
 const REDEEM_CONTACT: &str = "UPDATE invitations SET uses_left = uses_left - 1
     WHERE token = $1 AND uses_left > 0 AND expires_us > $2 AND inviter_id = $3 AND kind <> 1 RETURNING roster_group";
 const DELETE: &str = "DELETE FROM invitations WHERE token = $1";
+const DELETE_OF: &str =
+    "DELETE FROM invitations WHERE token = $1 AND creator_id = $2 AND uses_left > 0 AND expires_us > $3";
 const EXPIRE: &str = "DELETE FROM invitations WHERE expires_us < $1";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] =
-    &[GET, LIST, COUNT_LIVE, HAS_ACCOUNT, RESERVED, INSERT, REDEEM_ACCOUNT, REDEEM_CONTACT, DELETE, EXPIRE];
+pub(super) const STATEMENTS: &[&str] = &[
+    GET,
+    LIST,
+    LIST_OF,
+    COUNT_LIVE,
+    HAS_ACCOUNT,
+    RESERVED,
+    INSERT,
+    REDEEM_ACCOUNT,
+    REDEEM_CONTACT,
+    DELETE,
+    DELETE_OF,
+    EXPIRE,
+];
 
 /// A row of texts.
 const INVITE_BYTES: usize = 256;
@@ -175,6 +194,15 @@ impl Storage {
         rows.iter().map(|row| Ok((row.try_get(13)?, invite(row)?))).collect()
     }
 
+    /// Invitations this account has made and that can be used now, those that last longest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn invite_list_of(&self, creator: AccountId, now_us: i64, limit: u32) -> Result<Vec<Invite>, Error> {
+        let query = sqlx::query(LIST_OF).bind(creator.0).bind(now_us).bind(limit);
+        query.fetch_all(&mut *self.reader().await?).await?.iter().map(invite).collect()
+    }
+
     /// Is this name kept for the bearer of an invitation, and not of the one with this token?
     ///
     /// # Errors
@@ -206,6 +234,17 @@ impl Storage {
         let token = token.to_owned();
         self.write(token.len(), move |connection| {
             Box::pin(async move { Ok(sqlx::query(DELETE).bind(token).execute(connection).await?.rows_affected() > 0) })
+        })
+    }
+
+    /// The same for one that this account has made and that can still be used.
+    pub fn invite_delete_of(&self, token: &str, creator: AccountId) -> Commit<bool> {
+        let (token, now_us) = (token.to_owned(), clock::now_micros());
+        self.write(token.len(), move |connection| {
+            Box::pin(async move {
+                let query = sqlx::query(DELETE_OF).bind(token).bind(creator.0).bind(now_us);
+                Ok(query.execute(connection).await?.rows_affected() > 0)
+            })
         })
     }
 

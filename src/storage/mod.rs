@@ -32,6 +32,8 @@ mod pubsub;
 mod pubsub_items;
 mod push;
 mod readers;
+mod room_activity;
+mod room_hats;
 mod rooms;
 mod rooms_list;
 mod roster;
@@ -73,6 +75,7 @@ pub use self::{
     pubsub::{NewNode, NodeRow, NodeSummary, SeenNode, SubscriptionRow},
     pubsub_items::{Item, ItemPage, ItemQuery, LastItem, Room, Stored},
     push::PushRow,
+    room_hats::{RoomHat, RoomHats},
     rooms::{NewRoom, RoomAffiliation, RoomArchiveRow, RoomCreated, RoomFound, RoomId, RoomListed, RoomRow},
     rooms_list::{RoomBlock, RoomGone, RoomSummary, RoomsFor},
     roster::RosterRow,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{
     ArchiveQuery, ArchiveRow, ArchivedMessage, Commit, Error, PageFrom, Storage,
     pubsub::unpack,
+    room_hats::{self, RoomHat, RoomHats},
     rooms_list::{NAME_TAKEN, RoomGone, bury, split},
 };
 use crate::journal::Effect;
@@ -54,8 +55,12 @@ pub struct RoomRow {
     pub affiliations: Vec<RoomAffiliation>,
     /// Of the affiliations.
     pub version: i64,
+    /// The last one that was not about bans alone.
+    pub shown_version: i64,
     /// The SHA-1 of each photograph in its card, in hexadecimal.
     pub photos: Vec<String>,
+    /// Its hats, and who wears them.
+    pub hats: RoomHats,
 }
 
 /// What is at an address.
@@ -97,6 +102,12 @@ pub struct NewRoom {
     pub created_us: i64,
     /// Those it begins with.
     pub affiliations: Vec<RoomAffiliation>,
+    /// The stanza with its subject, if it has one already, and when that was.
+    pub subject: Option<(String, i64)>,
+    /// Likewise.
+    pub hats: RoomHats,
+    /// Of the affiliations. What brought them about is not known.
+    pub version: i64,
 }
 
 /// What came of making a room.
@@ -125,17 +136,22 @@ pub struct RoomArchiveRow {
     pub mark: i64,
     /// The stanza as it is reflected, without `to`.
     pub stanza: Arc<str>,
+    /// It changes the subject: the stanza to be remembered, and when that was.
+    pub subject: Option<(String, i64)>,
 }
 
 /// All in one row: a row costs more on its way from the database's thread than its content.
 const ROOM: &str = "SELECT id, config, creator, created_us, subject, subject_us, version,
     (SELECT json_group_array(json_array(jid, affiliation, nick, reason, follows, version)) FROM room_affiliations
      WHERE room_id = r.id AND affiliation > 0),
-    coalesce((SELECT photos FROM room_vcards WHERE room_id = r.id), '[]')
+    coalesce((SELECT photos FROM room_vcards WHERE room_id = r.id), '[]'),
+    (SELECT json_group_array(json_array(uri, title, hue)) FROM room_hats WHERE room_id = r.id),
+    (SELECT json_group_array(json_array(jid, uri)) FROM room_hats_worn WHERE room_id = r.id),
+    max(version_floor, coalesce((SELECT max(shown_at) FROM room_affiliations WHERE room_id = r.id), 0))
     FROM rooms AS r WHERE service = $1 AND name = $2";
 const CREATE: &str = "INSERT INTO rooms (service, name, creator, created_us, public, title, description, lang,
-        config, version)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+        config, version, version_floor)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10
     WHERE coalesce((SELECT rooms FROM room_services WHERE service = $1), 0) < $11
         AND (SELECT count(*) FROM rooms WHERE creator = $3) < $12
         OR EXISTS (SELECT 1 FROM rooms WHERE service = $1 AND name = $2)
@@ -143,10 +159,15 @@ const CREATE: &str = "INSERT INTO rooms (service, name, creator, created_us, pub
 const CONFIGURE: &str =
     "UPDATE rooms SET config = $2, public = $3, title = $4, description = $5, lang = $6 WHERE id = $1";
 const SET_SUBJECT: &str = "UPDATE rooms SET subject = $2, subject_us = $3 WHERE id = $1";
-const NEXT_VERSION: &str = "UPDATE rooms SET version = version + 1 WHERE id = $1 RETURNING version";
-const AFFILIATE: &str = "INSERT INTO room_affiliations (room_id, jid, affiliation, nick, reason, follows, version)
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (room_id, jid) DO UPDATE SET affiliation = excluded.affiliation,
-        nick = excluded.nick, reason = excluded.reason, follows = excluded.follows, version = excluded.version";
+const NEXT_VERSION: &str = "UPDATE rooms SET version = version + $2 WHERE id = $1 RETURNING version";
+const AFFILIATE: &str = "INSERT INTO room_affiliations (room_id, jid, affiliation, nick, reason, follows, version,
+        listed_from, shown_from, shown_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $7, CASE WHEN $3 > 1 THEN $7 END, CASE WHEN $3 > 1 THEN $7 END)
+    ON CONFLICT (room_id, jid) DO UPDATE SET affiliation = excluded.affiliation,
+        nick = excluded.nick, reason = excluded.reason, follows = excluded.follows, version = excluded.version,
+        shown_from = coalesce(shown_from, excluded.shown_from),
+        shown_at = CASE WHEN excluded.affiliation > 1 OR room_affiliations.affiliation > 1 THEN excluded.version
+            ELSE room_affiliations.shown_at END";
 /// A nickname that goes from one to another in one step must be free in between.
 const FREE_NICK: &str = "UPDATE room_affiliations SET nick = NULL WHERE room_id = $1 AND jid = $2";
 /// Of those taken away the latest are remembered.
@@ -155,8 +176,10 @@ const FORGOTTEN: &str = "SELECT version FROM room_affiliations WHERE room_id = $
     ORDER BY version DESC LIMIT 1 OFFSET $2";
 const SET_FLOOR: &str = "UPDATE rooms SET version_floor = max(version_floor, $2) WHERE id = $1";
 const CHANGES: &str = "SELECT CASE WHEN $2 BETWEEN version_floor AND version THEN
-    (SELECT json_group_array(json_array(jid, affiliation, nick, reason, follows, version)) FROM room_affiliations
-     WHERE room_id = r.id AND version > $2) END FROM rooms AS r WHERE id = $1";
+    (SELECT json_group_array(json_array(jid, affiliation, nick, reason, follows, CASE WHEN $3 THEN version ELSE shown_at END))
+     FROM room_affiliations WHERE room_id = r.id AND CASE WHEN $3
+        THEN version > $2 AND (affiliation > 0 OR listed_from <= $2)
+        ELSE shown_at > $2 AND (affiliation > 1 OR shown_from <= $2) END) END FROM rooms AS r WHERE id = $1";
 const DESTROY: &str = "DELETE FROM rooms WHERE id = $1 RETURNING service, name";
 
 #[cfg(test)]
@@ -194,15 +217,19 @@ impl Storage {
     /// # Errors
     /// The database cannot be read.
     pub async fn room_load(&self, jid: &str) -> Result<RoomFound, Error> {
-        type Row = (i64, String, String, i64, Option<String>, Option<i64>, i64, String, String);
+        type Row = (i64, String, String, i64, Option<String>, Option<i64>, i64, String, String, String, String, i64);
         let (service, name) = split(jid);
         let mut reader = self.reader().await?;
         let row: Option<Row> = sqlx::query_as(ROOM).bind(service).bind(name).fetch_optional(&mut *reader).await?;
-        let Some((id, config, creator, created_us, subject, subject_us, version, packed, photos)) = row else {
+        let Some(row) = row else {
             drop(reader);
             return Ok(self.room_gone(jid).await?.map_or(RoomFound::None, RoomFound::Gone));
         };
+        let (id, config, creator, created_us, subject, subject_us, version, packed, photos, hats, worn, shown_version) =
+            row;
         let (affiliations, photos) = (affiliations(&packed)?, unpack(&photos)?);
+        let hat = |(uri, title, hue): (String, String, Option<String>)| RoomHat { uri, title, hue };
+        let hats = RoomHats { hats: unpack(&hats)?.into_iter().map(hat).collect(), worn: unpack(&worn)? };
         let (id, jid) = (RoomId(id), jid.to_owned());
         Ok(RoomFound::Room(Box::new(RoomRow {
             id,
@@ -214,7 +241,9 @@ impl Storage {
             subject_us,
             affiliations,
             version,
+            shown_version,
             photos,
+            hats,
         })))
     }
 
@@ -223,6 +252,7 @@ impl Storage {
         let most = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let (service, name) = split(&room.jid);
         let (service, name) = (service.to_owned(), name.to_owned());
+        let version = room.version.max(FIRST_VERSION);
         self.write(room.config.len() + room.jid.len(), move |connection| {
             Box::pin(async move {
                 let taken = sqlx::query_scalar(NAME_TAKEN).bind(&service).bind(&name).bind(room.created_us);
@@ -239,23 +269,35 @@ impl Storage {
                     .bind(room.listed.description)
                     .bind(room.listed.lang)
                     .bind(room.config)
-                    .bind(FIRST_VERSION)
+                    .bind(version)
                     .bind(most(per_service_max))
                     .bind(most(per_user_max))
                     .fetch_optional(&mut *connection)
                     .await?;
                 let Some(id) = id else { return Ok(RoomCreated::TooMany) };
                 for affiliation in room.affiliations {
-                    affiliate(connection, id, affiliation, FIRST_VERSION).await?;
+                    let version = Some(affiliation.version).filter(|own| *own > 0).unwrap_or(version);
+                    affiliate(connection, id, affiliation, version).await?;
                 }
+                if let Some((stanza, at_us)) = room.subject {
+                    set_subject(connection, id, Some(&stanza), Some(at_us)).await?;
+                }
+                room_hats::set_all(connection, RoomId(id), room.hats).await?;
                 Ok(RoomCreated::Made(RoomId(id)))
             })
         })
     }
 
-    /// Replaces the configuration of a room.
-    pub fn room_configure(&self, room: RoomId, config: String, listed: RoomListed) -> Commit<()> {
-        self.write(config.len() + listed.description.len(), move |connection| {
+    /// Replaces the configuration of a room and sets affiliations, as [`Storage::room_set_affiliations`] does, both or neither.
+    /// The version of the list, if it is a new one.
+    pub fn room_configure(
+        &self,
+        room: RoomId,
+        config: String,
+        listed: RoomListed,
+        changes: Vec<RoomAffiliation>,
+    ) -> Commit<Option<i64>> {
+        self.write(config.len() + listed.description.len() + bytes(&changes), move |connection| {
             Box::pin(async move {
                 sqlx::query(CONFIGURE)
                     .bind(room.0)
@@ -264,45 +306,35 @@ impl Storage {
                     .bind(listed.title)
                     .bind(listed.description)
                     .bind(listed.lang)
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await?;
-                Ok(())
+                match changes.is_empty() {
+                    true => Ok(None),
+                    false => set_affiliations(connection, room, changes).await.map(Some),
+                }
             })
         })
     }
 
-    /// Sets affiliations, all or none (0 takes one away), and gives the new version of the list. Fails with
+    /// Sets affiliations, all or none (0 takes one away). Each is a new version of the list; the last one comes back. Fails with
     /// [`Error::Conflict`] if somebody else has the nickname, with [`Error::NotFound`] if the room is gone.
     pub fn room_set_affiliations(&self, room: RoomId, changes: Vec<RoomAffiliation>) -> Commit<i64> {
-        let size = |a: &RoomAffiliation| a.jid.len() + a.reason.as_ref().map_or(0, String::len) + 64;
-        self.write(changes.iter().map(size).sum(), move |connection| {
-            Box::pin(async move {
-                let version = sqlx::query_scalar(NEXT_VERSION).bind(room.0).fetch_optional(&mut *connection).await?;
-                let version: i64 = version.ok_or(Error::NotFound)?;
-                for change in &changes {
-                    sqlx::query(FREE_NICK).bind(room.0).bind(&*change.jid).execute(&mut *connection).await?;
-                }
-                for change in changes {
-                    affiliate(connection, room.0, change, version).await?;
-                }
-                let forgotten = sqlx::query_scalar(FORGOTTEN).bind(room.0).bind(TAKEN_AWAY_MAX);
-                let forgotten: Option<i64> = forgotten.fetch_optional(&mut *connection).await?;
-                if let Some(upto) = forgotten {
-                    sqlx::query(FORGET).bind(room.0).bind(upto).execute(&mut *connection).await?;
-                    sqlx::query(SET_FLOOR).bind(room.0).bind(upto).execute(connection).await?;
-                }
-                Ok(version)
-            })
-        })
+        self.write(bytes(&changes), move |connection| Box::pin(set_affiliations(connection, room, changes)))
     }
 
-    /// What has changed since that version of the affiliations, those taken away with 0; `None` if that is not known any
-    /// more.
+    /// What has changed since that version of the affiliations, those taken away with 0 if they were there then; `None` if
+    /// that is not known any more. Without bans, who is banned counts as taken away, what was about bans alone is left out, and
+    /// each comes with the last version that was not.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn room_changes(&self, room: RoomId, since: i64) -> Result<Option<Vec<RoomAffiliation>>, Error> {
-        let query = sqlx::query_scalar(CHANGES).bind(room.0).bind(since);
+    pub async fn room_changes(
+        &self,
+        room: RoomId,
+        since: i64,
+        with_bans: bool,
+    ) -> Result<Option<Vec<RoomAffiliation>>, Error> {
+        let query = sqlx::query_scalar(CHANGES).bind(room.0).bind(since).bind(with_bans);
         let packed: Option<Option<String>> = query.fetch_optional(&mut *self.reader().await?).await?;
         packed.flatten().map(|packed| affiliations(&packed)).transpose()
     }
@@ -311,9 +343,8 @@ impl Storage {
     pub fn room_set_subject(&self, room: RoomId, subject: Option<(String, i64)>) -> Commit<()> {
         self.write(subject.as_ref().map_or(0, |(stanza, _)| stanza.len()), move |connection| {
             Box::pin(async move {
-                let (stanza, at_us) = subject.unzip();
-                sqlx::query(SET_SUBJECT).bind(room.0).bind(stanza).bind(at_us).execute(connection).await?;
-                Ok(())
+                let (stanza, at_us) = subject.as_ref().map(|(stanza, at_us)| (stanza.as_str(), *at_us)).unzip();
+                set_subject(connection, room.0, stanza, at_us).await
             })
         })
     }
@@ -338,8 +369,9 @@ impl Storage {
     /// is gone.
     pub fn room_archive(&self, row: RoomArchiveRow, effect: Option<Effect>) -> Commit<()> {
         let (answer, commit) = Commit::pair();
-        let RoomArchiveRow { room, id, sender, resource, mark, stanza } = row;
-        let row = ArchiveRow { owner: room.into(), id, peer: sender, resource, mark, stanza };
+        let RoomArchiveRow { room, id, sender, resource, mark, stanza, subject } = row;
+        let subject = subject.map(Box::new);
+        let row = ArchiveRow { owner: room.into(), id, peer: sender, resource, mark, stanza, subject };
         self.archive_store_caused(row, effect, Box::new(move |outcome| drop(answer.send(outcome))));
         commit
     }
@@ -359,6 +391,44 @@ impl Storage {
         let query = ArchiveQuery { after: after_us, ..ArchiveQuery::default() };
         Ok(self.archive_page(room, &query, PageFrom::Newest, limit_rows, limit_bytes).await?.messages)
     }
+}
+
+/// In the transaction of the message that says so, if that is archived.
+pub(super) async fn set_subject(
+    connection: &mut sqlx::SqliteConnection,
+    room: i64,
+    stanza: Option<&str>,
+    at_us: Option<i64>,
+) -> Result<(), Error> {
+    sqlx::query(SET_SUBJECT).bind(room).bind(stanza).bind(at_us).execute(connection).await?;
+    Ok(())
+}
+
+fn bytes(changes: &[RoomAffiliation]) -> usize {
+    changes.iter().map(|a| a.jid.len() + a.reason.as_ref().map_or(0, String::len) + 64).sum()
+}
+
+async fn set_affiliations(
+    connection: &mut sqlx::SqliteConnection,
+    room: RoomId,
+    changes: Vec<RoomAffiliation>,
+) -> Result<i64, Error> {
+    let count = i64::try_from(changes.len()).unwrap_or(i64::MAX);
+    let last = sqlx::query_scalar(NEXT_VERSION).bind(room.0).bind(count).fetch_optional(&mut *connection);
+    let last: i64 = last.await?.ok_or(Error::NotFound)?;
+    for change in &changes {
+        sqlx::query(FREE_NICK).bind(room.0).bind(&*change.jid).execute(&mut *connection).await?;
+    }
+    for (version, change) in (last - count + 1..).zip(changes) {
+        affiliate(connection, room.0, change, version).await?;
+    }
+    let forgotten = sqlx::query_scalar(FORGOTTEN).bind(room.0).bind(TAKEN_AWAY_MAX);
+    let forgotten: Option<i64> = forgotten.fetch_optional(&mut *connection).await?;
+    if let Some(upto) = forgotten {
+        sqlx::query(FORGET).bind(room.0).bind(upto).execute(&mut *connection).await?;
+        sqlx::query(SET_FLOOR).bind(room.0).bind(upto).execute(connection).await?;
+    }
+    Ok(last)
 }
 
 /// The affiliations a room begins with are its first version.

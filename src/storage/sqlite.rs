@@ -88,6 +88,8 @@ pub(super) fn migrations() -> Migrator {
         (11, "rooms", include_str!("migrations/0011_rooms.sql")),
         (12, "archive by room", include_str!("migrations/0012_room_archive.sql")),
         (13, "invitations", include_str!("migrations/0013_invites.sql")),
+        (14, "hats", include_str!("migrations/0014_hats.sql")),
+        (15, "activity of rooms", include_str!("migrations/0015_room_activity.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)

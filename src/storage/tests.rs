@@ -79,6 +79,8 @@ async fn every_statement_can_be_prepared() {
         backup::STATEMENTS,
         archive_sql::STATEMENTS,
         rooms::STATEMENTS,
+        room_hats::STATEMENTS,
+        room_activity::STATEMENTS,
         rooms_list::STATEMENTS,
         pubsub::STATEMENTS,
         pubsub_items::STATEMENTS,
@@ -108,6 +110,7 @@ async fn hot_statements_use_their_indexes() {
         archive_search::statements(),
         archive_sql::STATEMENTS.to_vec(),
         rooms::STATEMENTS.to_vec(),
+        room_hats::STATEMENTS.to_vec(),
         vec![offline::STATEMENTS[0], accounts::STATEMENTS[0], roster::STATEMENTS[0], devices::STATEMENTS[0]],
     ];
     for sql in hot.concat() {
@@ -130,6 +133,8 @@ async fn hot_statements_use_their_indexes() {
                     "room_archive_chats",
                     "rooms",
                     "room_affiliations",
+                    "room_hats",
+                    "room_hats_worn",
                     "r",
                     "c",
                     "m",

@@ -1,7 +1,6 @@
 //! XEP-0124 and XEP-0206: streams over HTTP (`http::bosh`). In XMPP there is nothing to declare.
 
-use crate::extension::{About, Declare, Extension};
-use std::sync::Arc;
+use crate::extension::{About, Extension};
 
 /// Streams over requests and answers.
 pub struct Bosh;
@@ -10,8 +9,6 @@ impl Extension for Bosh {
     fn about(&self) -> About {
         About::new("XEP-0124", "Bidirectional-streams Over Synchronous HTTP (BOSH)", "1.11.2")
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }
 
 /// What they carry.
@@ -21,6 +18,4 @@ impl Extension for XmppOverBosh {
     fn about(&self) -> About {
         About::new("XEP-0206", "XMPP Over BOSH", "1.4")
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }

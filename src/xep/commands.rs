@@ -128,7 +128,15 @@ fn begin(sessions: &Arc<Sessions>, call: &IqCall<'_>) -> Result<Turn, Refused> {
     let action = Action::of(&call.payload)?;
     let asker = call.client.jid().as_jid().clone();
     let session = match call.payload.get_attr("sessionid") {
-        None if action == Action::Execute => Session::new(node, asker, call.to.clone())?,
+        None if action == Action::Execute => {
+            let mut session = Session::new(node, asker, call.to.clone())?;
+            // Who knows what will be asked says it at once (XEP-0317 §3.3, §3.6).
+            let is_filled_in = call.payload.find("x", ns::DATA_FORM).is_some();
+            if is_filled_in && !session.advance(action, &call.payload)? {
+                return Err(Refused::Canceled(session.answer("canceled")));
+            }
+            session
+        }
         None => return Err(bad("bad-action").into()),
         Some(id) => {
             let mut session = sessions.find(id, node, &asker, call.to)?;
@@ -168,7 +176,6 @@ impl Turn {
             Step::Done { form, note } => {
                 self.sessions.forget(&self.session.id);
                 let note = note.map(|text| Element::new("note", ns::COMMANDS).attr("type", "info").text(text));
-                let form = form.map(|form| form.to_element());
                 Ok(Some(self.session.answer("completed").children(note).children(form)))
             }
             Step::Form { form, is_last } => {

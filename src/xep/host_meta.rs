@@ -1,8 +1,7 @@
 //! XEP-0156 and XEP-0487: the documents are served by HTTP (`http::host_meta`). XEP-0368: ports for TLS from the first byte
 //! (`c2s`), and for HTTP as well (`http::entrance`). In XMPP there is nothing to declare.
 
-use crate::extension::{About, Declare, Extension};
-use std::sync::Arc;
+use crate::extension::{About, Extension};
 
 /// Ways to XMPP streams over HTTP, in host-meta.
 pub struct HostMeta;
@@ -11,8 +10,6 @@ impl Extension for HostMeta {
     fn about(&self) -> About {
         About::new("XEP-0156", "Discovering Alternative XMPP Connection Methods", "1.4.0")
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }
 
 /// Client streams that begin with TLS.
@@ -22,8 +19,6 @@ impl Extension for DirectTls {
     fn about(&self) -> About {
         About::new("XEP-0368", "SRV records for XMPP over TLS", "1.1.0")
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }
 
 /// Where these are, in host-meta.
@@ -33,6 +28,4 @@ impl Extension for HostMeta2 {
     fn about(&self) -> About {
         About::new("XEP-0487", "Host Meta 2 - One Method To Rule Them All", "0.1.0")
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }

@@ -1,6 +1,8 @@
 //! XEP-0401: users make invitations by commands of their server: to become their contact, or to make an account here.
 //! Registering with one: `register`. XEP-0379, by which it opens the roster of the inviter: `im/subscription.rs`.
 
+mod own;
+
 use crate::account::resource::Client;
 use crate::config::{Config, Inviters, RegistrationMode};
 use crate::core::Core;
@@ -42,6 +44,7 @@ impl Extension for Invitations {
             run: Box::new(|call| Box::pin(create_account(call))),
         };
         d.command(Addressee::Server, invite).command(Addressee::Server, create);
+        own::declare(d);
     }
 }
 
@@ -52,12 +55,10 @@ impl Extension for PreAuthenticatedSubscription {
     fn about(&self) -> About {
         About::new("XEP-0379", "Pre-Authenticated Roster Subscription", "0.3.3")
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }
 
 /// At the own server, and only who has an account that lasts.
-fn is_home(client: &Client, to: &Jid) -> bool {
+fn is_home(_: &Core, client: &Client, to: &Jid) -> bool {
     client.account.id.is_some() && client.account.jid.domain() == to.domain()
 }
 
@@ -71,13 +72,13 @@ fn is_among(config: &Config, inviters: Inviters, client: &Client) -> bool {
 
 fn may_invite(core: &Core, client: &Client, to: &Jid) -> bool {
     let config = core.config();
-    is_home(client, to) && is_among(&config, config.registration.invite_contacts, client)
+    is_home(core, client, to) && is_among(&config, config.registration.invite_contacts, client)
 }
 
 fn may_create(core: &Core, client: &Client, to: &Jid) -> bool {
     let config = core.config();
     let is_possible = config.registration.mode != RegistrationMode::Closed;
-    is_home(client, to) && is_possible && is_among(&config, config.registration.invite_accounts, client)
+    is_home(core, client, to) && is_possible && is_among(&config, config.registration.invite_accounts, client)
 }
 
 fn person(client: &Client) -> Option<Person> {
@@ -136,7 +137,7 @@ async fn made(core: &Core, wish: Wish) -> Result<Step, StanzaError> {
         username = invite.username,
         "invitation made"
     );
-    Ok(Step::Done { form: Some(result(core, &invite)), note: None })
+    Ok(Step::Done { form: Some(result(core, &invite).to_element()), note: None })
 }
 
 fn told(error: WishError) -> StanzaError {

@@ -8,8 +8,7 @@
 //!   ringing (`offline.call_seconds`): a device that wakes up in time rings, nothing rings hours later. One that reads the
 //!   archive or has been told by a push service does not depend on that.
 
-use crate::extension::{About, Declare, Extension};
-use std::sync::Arc;
+use crate::extension::{About, Extension};
 
 /// Calls.
 pub struct JingleMessages;
@@ -18,6 +17,4 @@ impl Extension for JingleMessages {
     fn about(&self) -> About {
         About::new("XEP-0353", "Jingle Message Initiation", "0.8.0")
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }

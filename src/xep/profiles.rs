@@ -1,7 +1,7 @@
 //! Documents that say what clients publish at the nodes of their accounts (XEP-0163) and how. They need nothing of us but
 //! that, and defaults that suit their nodes (`pubsub::NodeConfig::for_node`).
 
-use crate::extension::{About, Declare, Extension};
+use crate::extension::{About, Extension};
 use std::sync::Arc;
 
 /// One of these documents.
@@ -11,8 +11,6 @@ impl Extension for Profile {
     fn about(&self) -> About {
         self.0
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }
 
 /// All of them.

@@ -50,8 +50,6 @@ impl Extension for InvitedRegistration {
     fn about(&self) -> About {
         About::new("XEP-0445", "Pre-Authenticated In-Band Registration", "0.2.0")
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }
 
 // Before login.
@@ -226,21 +224,13 @@ pub async fn register_invited(
     password: String,
     invitation: &Invitation,
 ) -> Result<bool, Refused> {
-    let names = Limited::names(core, peer);
-    names.check(core).map_err(|_| Refused::TooOften)?;
+    let asked = Limited::names(core, peer).begin(core).map_err(|_| Refused::TooOften)?;
     let made = invitations::create_account(core, jid, password, invitation).await;
-    match made {
-        Ok(has_contact) => {
-            core.counters.registrations.fetch_add(1, Ordering::Relaxed);
-            Ok(has_contact)
-        }
-        Err(error) => {
-            if matches!(error, OpError::Exists | OpError::Reserved) {
-                names.take(core).map_err(|_| Refused::TooOften)?;
-            }
-            Err(Refused::Op(error))
-        }
+    asked.settle(matches!(made, Err(OpError::Exists | OpError::Reserved)));
+    if made.is_ok() {
+        core.counters.registrations.fetch_add(1, Ordering::Relaxed);
     }
+    made.map_err(Refused::Op)
 }
 
 /// Without an invitation each address has its limits: on accounts, and on asking which names are taken.
@@ -250,9 +240,10 @@ async fn register_openly(core: &Arc<Core>, jid: &BareJid, peer: IpAddr, password
     }
     let (accounts, names) = (Limited::accounts(core, peer), Limited::names(core, peer));
     accounts.check(core)?;
-    names.check(core)?;
-    if ops::exists(core, jid).await? {
-        names.take(core)?;
+    let asked = names.begin(core)?;
+    let exists = ops::exists(core, jid).await;
+    asked.settle(matches!(exists, Ok(true)));
+    if exists? {
         return Err(OpError::Exists.into());
     }
     // Counted before the slow part: many connections of one address must not get through together.

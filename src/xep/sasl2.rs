@@ -1,8 +1,7 @@
 //! Logging in by SASL2 and what belongs to it, as entries of the catalogue. These are parts of the stream and have nothing
 //! to declare; what they do is in `c2s/login/` and `sasl/`.
 
-use crate::extension::{About, Declare, Extension};
-use std::sync::Arc;
+use crate::extension::{About, Extension};
 
 /// One entry.
 macro_rules! part_of_the_stream {
@@ -14,8 +13,6 @@ macro_rules! part_of_the_stream {
             fn about(&self) -> About {
                 About::new($id, $title, $version)
             }
-
-            fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
         }
     )+};
 }

@@ -9,8 +9,7 @@
 //! The counters are in `account/ack.rs`, the table of sessions in `account/resumable.rs`, the stream in
 //! `c2s/stream_management.rs` and `c2s/session/managed.rs`, what survives a restart in `journal`.
 
-use crate::extension::{About, Declare, Extension};
-use std::sync::Arc;
+use crate::extension::{About, Extension};
 
 /// Stream management.
 pub struct StreamManagement;
@@ -19,6 +18,4 @@ impl Extension for StreamManagement {
     fn about(&self) -> About {
         About::new("XEP-0198", "Stream Management", "1.6.3")
     }
-
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }

@@ -51,6 +51,21 @@ fn rooms_are_made_configured_and_destroyed() {
     assert_eq!(home.run(&format!("room kick {ROOM} firstwitch --reason out")).code, 0);
     crone.until("<status code='307'/>");
 
+    assert_eq!(home.run(&format!("room hat create {ROOM} urn:x:host Host --hue 300")).code, 0);
+    assert_eq!(home.run(&format!("room hat create {ROOM} host Host")).code, 2, "no URI");
+    assert_eq!(home.run(&format!("room hat assign {ROOM} hag@localhost urn:x:host")).code, 0);
+    hag.until("uri='urn:x:host'");
+    assert_eq!(home.run(&format!("room hat assign {ROOM} hag@localhost urn:x:none")).code, 1);
+    assert_eq!(home.run(&format!("room hat assign {ROOM} localhost urn:x:host")).code, 2);
+    let hats = &home.json(&format!("room show {ROOM}"))["hats"];
+    assert_eq!((&hats[0]["title"], &hats[0]["worn_by"][0]), (&"Host".into(), &"hag@localhost".into()), "{hats}");
+    assert!(home.run(&format!("room show {ROOM}")).out.contains("urn:x:host"));
+    assert_eq!(home.run(&format!("room hat unassign {ROOM} hag@localhost urn:x:host")).code, 0);
+    hag.until("<hats xmlns='urn:xmpp:hats:0'/>");
+    assert_eq!(home.run(&format!("room hat unassign {ROOM} hag@localhost urn:x:host")).code, 1);
+    assert_eq!(home.run(&format!("room hat destroy {ROOM} urn:x:host")).code, 0);
+    assert_eq!(home.run(&format!("room hat destroy {ROOM} urn:x:host")).code, 1);
+
     hag.send(&format!("<message to='{ROOM}' type='groupchat' id='m1'><body>Spells &amp; more</body></message>"));
     hag.until("id='m1'");
     assert_eq!(home.json(&format!("room archive show {ROOM}"))["messages"], 1);

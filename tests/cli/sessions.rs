@@ -22,7 +22,8 @@ fn sessions_are_listed_and_kicked() {
     assert_eq!((&session["jid"], &session["peer"]), (&"romeo@localhost/here".into(), &"127.0.0.1".into()));
     assert_eq!((&session["available"], &session["priority"]), (&true.into(), &5.into()));
     assert_eq!(session["encrypted"], false);
-    assert!(home.run("session list").out.contains("romeo@localhost/here  127.0.0.1  plain"));
+    assert_eq!(session["transport"], "tcp");
+    assert!(home.run("session list").out.contains("romeo@localhost/here  127.0.0.1  tcp, plain"));
     assert_eq!(home.json("session list juliet@localhost")["sessions"].as_array().unwrap().len(), 0);
     assert_eq!(home.json("user show romeo@localhost")["sessions"][0]["jid"], "romeo@localhost/here");
 

@@ -4,6 +4,7 @@ use magpie::storage::{RoomFound, Storage, StorageOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 /// A directory of this run; kept when the test fails.
@@ -21,13 +22,13 @@ impl TestDir {
         self.0.join("data")
     }
 
-    /// What the dead server has in the archive of a room, in order.
-    pub(crate) async fn room_archive(&self, room: &str) -> Vec<String> {
+    /// What the dead server has in the archive of a room, in order, and the subject it has for it.
+    pub(crate) async fn room(&self, room: &str) -> (Vec<String>, Option<String>) {
         let storage = Storage::open(StorageOptions::in_dir(self.data())).await.unwrap();
         let RoomFound::Room(row) = storage.room_load(room).await.unwrap() else { panic!("no such room: {room}") };
         let found = storage.room_archive_last(row.id, i64::MIN, u32::MAX >> 1, u64::MAX >> 2).await.unwrap();
         storage.close().await.unwrap();
-        found.into_iter().map(|message| message.stanza).collect()
+        (found.into_iter().map(|message| message.stanza).collect(), row.subject)
     }
 }
 
@@ -68,8 +69,7 @@ impl Process {
 
     /// Starts; it may not be ready yet.
     pub(crate) fn spawn(dir: &TestDir) -> Self {
-        // Free a moment ago; that it is taken by somebody else meanwhile ends the test, not silently.
-        let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap();
+        let address = free_address();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.0.join("server.log")).unwrap();
         let mut command = Command::new(binary());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MAGPIE_")) {
@@ -126,6 +126,18 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A port that is free, and below those that systems give to whoever asks for any: nobody takes it before the server does.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let offset = std::process::id().wrapping_mul(61).wrapping_add(NEXT.fetch_add(1, Relaxed)) % 12_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], 20_000 + offset as u16));
+        if std::net::TcpListener::bind(address).is_ok() {
+            return address;
+        }
     }
 }
 

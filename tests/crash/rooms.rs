@@ -1,5 +1,5 @@
 //! Rooms under `kill -9`: what a room reflected is in its archive, exactly once, in the order in which it was reflected; and
-//! so is everything that was acknowledged.
+//! so is everything that was acknowledged. The subject is the last one that is in the archive.
 
 use crate::client::{Client, Over, attribute};
 use crate::process::{Process, TestDir};
@@ -56,7 +56,9 @@ pub(crate) async fn run(seed: u64, kills: u64) {
     }
     process.ready().await;
     process.kill();
-    check(&dir.room_archive(ROOM).await, &known);
+    let (archive, subject) = dir.room(ROOM).await;
+    check(&archive, &known);
+    check_subject(&archive, subject.as_deref());
 }
 
 /// A room that stays.
@@ -65,8 +67,9 @@ async fn make(address: SocketAddr) -> Result<(), Over> {
     owner.write(&join("owner")).await?;
     owner.until("<message").await?;
     let field = |var: &str, value: &str| format!("<field var='{var}'><value>{value}</value></field>");
-    let form =
-        field("FORM_TYPE", "http://jabber.org/protocol/muc#roomconfig") + &field("muc#roomconfig_persistentroom", "1");
+    let form = field("FORM_TYPE", "http://jabber.org/protocol/muc#roomconfig")
+        + &field("muc#roomconfig_persistentroom", "1")
+        + &field("muc#roomconfig_changesubject", "1");
     owner
         .write(&format!(
             "<iq type='set' id='c' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
@@ -105,8 +108,9 @@ async fn talk(
     for burst in 0.. {
         let ids: Vec<String> = (0..BURST).map(|n| format!("{member}-{life}-{burst}-{n}")).collect();
         let mut xml = String::new();
-        for id in &ids {
-            let _ = write!(xml, "<message to='{ROOM}' type='groupchat' id='{id}'><body>{id}</body></message>");
+        for (n, id) in ids.iter().enumerate() {
+            let what = if n == 0 { "subject" } else { "body" };
+            let _ = write!(xml, "<message to='{ROOM}' type='groupchat' id='{id}'><{what}>{id}</{what}></message>");
         }
         client.write(&xml).await?;
         let ping = client.ping().await?;
@@ -141,4 +145,14 @@ fn check(archive: &[String], known: &Known) {
     let read: usize = known.visits.iter().map(Vec::len).sum();
     println!("archived {}, read {read}, acknowledged {}", archive.len(), known.acknowledged.len());
     assert!(!archive.is_empty() && read > 0, "nothing happened");
+}
+
+/// Both are written at once.
+fn check_subject(archive: &[String], subject: Option<&str>) {
+    let last = archive.iter().rfind(|stanza| stanza.contains("<subject>")).and_then(|stanza| attribute(stanza, "id"));
+    assert_eq!(
+        subject.and_then(|stanza| attribute(stanza, "id")),
+        last,
+        "the room has another subject than its archive"
+    );
 }

@@ -69,9 +69,11 @@ fn the_list_is_for_the_asker() {
     let invite = "<item jid='im.example' node='urn:xmpp:invite#invite' name='Invite user'/>";
     let create = format!("<item jid='im.example' node='{CREATE}' name='Create account'/>");
     romeo.send(&list);
-    romeo.expect(&expected(&format!("{invite}{create}")));
+    let own = "<item jid='im.example' node='invitations' name='My invitations'/>\
+               <item jid='im.example' node='revoke-invitations' name='Withdraw invitations'/>";
+    romeo.expect(&expected(&format!("{invite}{create}{own}")));
     juliet.send(&list);
-    juliet.expect(&expected(invite));
+    juliet.expect(&expected(&format!("{invite}{own}")));
     // The server's other items have no commands among them.
     romeo.send("<iq type='get' id='d' to='im.example'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>");
     assert!(!romeo.next().raw.contains("urn:xmpp:invite"));

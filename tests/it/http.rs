@@ -9,7 +9,7 @@ mod metrics;
 mod one_port;
 mod operators;
 mod smuggling;
-mod upload;
+pub(crate) mod upload;
 mod upload_slots;
 pub(crate) mod wire;
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod contacts;
 mod making;
+mod own;
 
 use crate::support::{Client, TestServer};
 

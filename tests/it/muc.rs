@@ -3,17 +3,30 @@
 use crate::support::xml::El;
 use crate::support::{Client, TestServer};
 
+mod activity;
 mod admin;
+mod approving;
 mod archive;
+mod asking;
 mod avatar;
+mod business;
 mod closing;
+mod configuring;
+mod declining;
 mod discovery;
 mod entering;
 mod exiting;
+mod fields;
+mod hats;
+mod history;
 mod invitations;
+mod limits;
+mod lists;
+mod mentions;
 mod messages;
 mod moderating;
 mod nicknames;
+mod owners;
 mod owning;
 mod persistence;
 mod private;
@@ -21,6 +34,8 @@ mod registering;
 mod retraction;
 mod search;
 mod surviving;
+mod versioning;
+mod voice;
 
 const MUC: &str = "http://jabber.org/protocol/muc";
 const USER: &str = "http://jabber.org/protocol/muc#user";
@@ -165,6 +180,11 @@ fn gone(nick: &str, x: &str) -> String {
          <occupant-id xmlns='urn:xmpp:occupant-id:0' id='{{any}}'/><x xmlns='{USER}'>{x}</x></presence>"
     )
 }
+
+/// What presence says of a change, for those who may have the lists (XEP-0463).
+const CHANGED: &str = "<mav xmlns='urn:xmpp:muc:affiliations:1' since='{any}' until='{any}'/>";
+/// What it says to an occupant about itself.
+const CURRENT: &str = "<mav xmlns='urn:xmpp:muc:affiliations:1' until='{any}'/>";
 
 /// The status codes in presence or a message.
 fn codes(el: &El) -> Vec<String> {

@@ -25,6 +25,7 @@ const LAYERS: [&[&str]; 9] = [
         "web_client",
         "qr",
         "counters",
+        "settings",
     ],
     &["account", "outbox", "pubsub", "rooms"],
     &["core", "extension"],

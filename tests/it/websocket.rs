@@ -3,6 +3,7 @@
 mod closing;
 mod framing;
 mod handshake;
+mod http2;
 mod resumption;
 mod session;
 

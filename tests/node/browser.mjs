@@ -77,6 +77,12 @@ await obey(
     click: ({ selector }) => page.locator(selector).first().click(),
     text: ({ selector }) => page.locator(selector).first().innerText(),
 
+    /** Waits until there is none. */
+    gone: ({ selector }) => page.locator(selector).first().waitFor({ state: "detached" }),
+    check: ({ selector }) => page.locator(selector).first().check(),
+
+    /** Letter by letter, for what looks at each of them. */
+    type: ({ selector, text }) => page.locator(selector).first().pressSequentially(text),
     fill: ({ selector, text }) => page.locator(selector).first().fill(text),
 
     /** Fills in the form; what comes of it is another step. */
@@ -101,11 +107,50 @@ await obey(
       await shown(text).first().waitFor();
     },
 
+    /** What begins with a slash is no message: nothing of it is shown. */
+    async command({ text }) {
+      await page.locator(".chat-textarea").fill(text);
+      await page.locator(".chat-textarea").press("Enter");
+    },
+
+    /** Something that the menu of a message offers. */
+    async act({ text, action }) {
+      const message = page.locator(".chat-msg", { hasText: text }).first();
+      await message.hover();
+      await message.locator(".chat-msg__actions button.dropdown-toggle").click();
+      await message.locator(action).click();
+    },
+
     /** Waits for a message; how often it is there. */
     async hear({ text }) {
       await shown(text).first().waitFor();
       return shown(text).count();
     },
+
+    /** Waits until the browser has it in its database: Converse.js writes behind what it shows, and acknowledges before. */
+    kept: ({ text }) =>
+      page.waitForFunction(async (text) => {
+        const settled = (request) =>
+          new Promise((resolve, reject) => {
+            request.onsuccess = () => resolve(request.result);
+            request.onerror = () => reject(request.error);
+          });
+        for (const { name } of await indexedDB.databases()) {
+          const database = await settled(indexedDB.open(name));
+          try {
+            for (const store of database.objectStoreNames) {
+              const values = await settled(database.transaction(store).objectStore(store).getAll());
+              if (values.some((value) => JSON.stringify(value).includes(text))) return true;
+            }
+          } finally {
+            database.close();
+          }
+        }
+        return false;
+      }, text).then(() => undefined),
+
+    /** Waits until a message is not shown any more. */
+    silent: ({ text }) => shown(text).first().waitFor({ state: "detached" }),
 
     /** Chooses a file to send. */
     attach: ({ name, type, base64 }) =>

@@ -7,8 +7,12 @@ import { obey, Seen } from "./remote.mjs";
 // Node.js 20 has none of its own.
 globalThis.WebSocket ??= WebSocket;
 
+const MUC = "http://jabber.org/protocol/muc";
+
 let xmpp;
 const log = new Seen();
+/** Presence of rooms. */
+const presence = new Seen();
 const texts = new Seen();
 
 async function slot(name, type, size) {
@@ -35,6 +39,8 @@ await obey(
       xmpp.on("stanza", (stanza) => {
         const body = stanza.is("message") && stanza.getChildText("body");
         if (body) texts.add({ from: stanza.attrs.from, body });
+        const x = stanza.is("presence") && stanza.getChild("x", `${MUC}#user`);
+        if (x) presence.add({ from: stanza.attrs.from, codes: x.getChildren("status").map(({ attrs }) => attrs.code) });
       });
       await xmpp.start();
       await xmpp.send(xml("presence"));
@@ -42,6 +48,16 @@ await obey(
     },
 
     say: ({ to, text }) => xmpp.send(xml("message", { to, type: "chat" }, xml("body", {}, text))),
+
+    /** Enters a room; a new one is opened for others as it is. */
+    async enter({ room, nick }) {
+      await xmpp.send(xml("presence", { to: `${room}/${nick}` }, xml("x", { xmlns: MUC })));
+      const { codes } = await presence.first(({ from, codes }) => from === `${room}/${nick}` && codes.includes("110"));
+      const form = xml("query", { xmlns: `${MUC}#owner` }, xml("x", { xmlns: "jabber:x:data", type: "submit" }));
+      if (codes.includes("201")) await xmpp.iqCaller.request(xml("iq", { type: "set", to: room }, form));
+      return codes;
+    },
+    speak: ({ room, text }) => xmpp.send(xml("message", { to: room, type: "groupchat" }, xml("body", {}, text))),
 
     /** Waits for a text; how often it came. */
     async hear({ text }) {

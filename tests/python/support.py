@@ -181,6 +181,16 @@ EVENTS = [
     "pubsub_publish",
     "pubsub_retract",
     "message_error",
+    "message_xform",
+    "message_retract",
+    "moderated_message",
+    "groupchat_message",
+    "groupchat_subject",
+    "groupchat_presence",
+    "groupchat_invite",
+    "groupchat_direct_invite",
+    "groupchat_config_status",
+    "groupchat_affiliation_change",
 ]
 
 

@@ -59,12 +59,12 @@ class Browser(Case):
         self.remotes.append(browser)
         line = await Line.to(self.server.https)
         self.lines.append(line)
-        self.origins = {f"localhost:{line.port}", f"localhost:{self.server.https[1]}"}
+        self.origins |= {f"localhost:{line.port}", f"localhost:{self.server.https[1]}"}
         await browser.open(url=f"https://localhost:{line.port}/{path}", phone=phone)
         return browser, line
 
-    async def log_in(self, browser, password=PASSWORD):
-        await browser.enter(name=self.romeo.split("@")[0], password=password)
+    async def log_in(self, browser, jid=None):
+        await browser.enter(name=(jid or self.romeo).split("@")[0], password=PASSWORD)
         await browser.see(selector="converse-user-profile")
 
     async def contact(self):
@@ -163,26 +163,6 @@ class Converse(Browser):
         await browser.picture(name="chat-phone")
         await self.assert_undisturbed(browser)
 
-    async def test_a_room(self):
-        juliet = self.newcomer("juliet", plugins=["xep_0045"])
-        await juliet.online()
-        browser, _ = await self.browse()
-        await self.log_in(browser)
-        room = f"verona-{secrets.token_hex(4)}@conference.localhost"
-        await browser.go(hash=f"converse/room?jid={room}")
-        await browser.see(selector=".chat-textarea")
-        await browser.say(text="Is anybody here?")
-        await juliet.plugin["xep_0045"].join_muc_wait(room, "Juliet", maxstanzas=10)
-        heard = await self.hears(juliet, "Is anybody here?")
-        self.assertEqual(heard["from"], f"{room}/{self.romeo.split('@')[0]}")
-        juliet.send_message(mto=room, mbody="At what o'clock?", mtype="groupchat")
-        self.assertEqual(await browser.hear(text="At what o'clock?"), 1)
-        await browser.say(text="By the hour of nine")
-        await self.hears(juliet, "By the hour of nine")
-        await browser.see(selector=".occupant-list:has-text('Juliet')")
-        await browser.picture(name="room")
-        await self.assert_undisturbed(browser)
-
     async def test_a_picture_is_sent(self):
         browser, _, juliet = await self.chatting()
         picture = png(320, 200)
@@ -223,6 +203,7 @@ class Converse(Browser):
         await self.hears(juliet, "It was the lark")
         self.assertEqual(await browser.hear(text="Wilt thou be gone?"), 1)
         # Loaded again, it is the same session, and what was said is there.
+        await browser.kept(text="It was the lark")
         before = await browser.frames()
         await browser.reload()
         await browser.frame(text="<resumed", **{"from": before})

@@ -132,6 +132,37 @@ class Profanity(Case):
         juliet.say(sender, "Ay me <&> ẞ")
         await profanity.shows("Ay me <&> ẞ")
 
+    async def test_a_room(self):
+        """XEP-0045: made by Profanity, entered by slixmpp; a subject, another nickname, a kick."""
+        juliet = await self.newcomer("juliet", plugins=["xep_0045"]).online()
+        muc = juliet.plugin["xep_0045"]
+        romeo = self.server.new_account("romeo")
+        room = f"verona-{romeo.split('@')[0]}@conference.localhost"
+        profanity = self.terminal()
+        await profanity.connect(romeo, self.server.starttls, "force")
+        await profanity.online(romeo)
+        profanity.type(f"/join {room} nick Romeo")
+        await profanity.shows("Room locked, requires configuration")
+        profanity.type("/room accept")
+        await profanity.shows("Room unlocked")
+        await muc.join_muc_wait(room, "Juliet", maxstanzas=0, timeout=DEADLINE_SECONDS)
+        await profanity.shows(r"Participants *\n.* Juliet")
+
+        profanity.type("At what o'clock <&>?")
+        heard = await juliet.wait("groupchat_message", where=lambda message: message["from"].resource == "Romeo")
+        self.assertEqual((heard["from"], heard["body"]), (f"{room}/Romeo", "At what o'clock <&>?"))
+        juliet.send_message(mto=room, mbody="By the hour of nine ẞ", mtype="groupchat")
+        await profanity.shows("Juliet: By the hour of nine ẞ")
+        profanity.type("/subject set The orchard wall")
+        subject = await juliet.wait("groupchat_subject", where=lambda message: message["subject"])
+        self.assertEqual(subject["subject"], "The orchard wall")
+        profanity.type("/nick Montague")
+        await juliet.wait("groupchat_presence", where=lambda presence: presence["from"].resource == "Montague")
+        profanity.type("/kick Juliet the lark sings")
+        gone = await juliet.wait("groupchat_presence", where=lambda p: p["type"] == "unavailable" and p["from"].resource == "Juliet")
+        self.assertEqual(gone["muc"]["status_codes"], {110, 307})
+        await profanity.shows("Juliet has been kicked from the room")
+
     async def test_an_unknown_authority_is_noticed(self):
         romeo = self.server.new_account("romeo")
         nobody = tempfile.NamedTemporaryFile(suffix=".pem")

@@ -1,6 +1,7 @@
 """xmpp.js (tests/node/device.mjs) over WebSocket: chat, upload with fetch, resumption. It does not speak BOSH."""
 
 import base64
+import secrets
 import unittest
 
 from remote import NODE, Line, Remote
@@ -42,6 +43,25 @@ class XmppJsOverWebSocket(Case):
         heard = await romeo.hear(text="<&> \N{HEAVY BLACK HEART}")
         self.assertEqual(heard, {"from": str(self.juliet.boundjid), "count": 1})
         await romeo.stop()
+
+    async def test_a_room(self):
+        """Made by one script, entered by another; it goes on over a lost connection."""
+        room = f"verona-{secrets.token_hex(4)}@conference.localhost"
+        romeo, other = await self.device(self.romeo), await self.device(self.server.new_account("nurse"))
+        self.assertEqual(await romeo.enter(room=room, nick="Romeo"), ["110", "201"])
+        self.assertEqual(await other.enter(room=room, nick="Nurse"), ["110"])
+        await romeo.speak(room=room, text="Is she a Capulet?")
+        heard = await other.hear(text="Is she a Capulet?")
+        self.assertEqual(heard, {"from": f"{room}/Romeo", "count": 1})
+        before = [len(await device.log()) for device in [romeo, other]]
+        self.line.cut()
+        for device, seen in zip([romeo, other], before):
+            await device.until(entry="disconnect", **{"from": seen})
+        self.line.mend()
+        for device, seen in zip([romeo, other], before):
+            await device.until(entry="resumed", **{"from": seen})
+        await other.speak(room=room, text="Ay, sir")
+        self.assertEqual(await romeo.hear(text="Ay, sir"), {"from": f"{room}/Nurse", "count": 1})
 
     async def test_a_picture_is_uploaded_with_fetch(self):
         picture = base64.b64encode(png(64, 64)).decode()

@@ -102,6 +102,8 @@ pub const MUC_REQUEST: &str = "http://jabber.org/protocol/muc#request";
 pub const MUC_STABLE_ID: &str = "http://jabber.org/protocol/muc#stable_id";
 /// XEP-0249 direct invitation to a room.
 pub const CONFERENCE: &str = "jabber:x:conference";
+/// XEP-0463 versions of affiliations.
+pub const MUC_AFFILIATIONS: &str = "urn:xmpp:muc:affiliations:1";
 /// XEP-0317 hats.
 pub const HATS: &str = "urn:xmpp:hats:0";
 /// XEP-0410 feature: the service answers self-pings itself.
@@ -114,6 +116,8 @@ pub const CHANNEL_SEARCH_PARAMS: &str = "urn:xmpp:channel-search:0:search-params
 pub const CHANNEL_SEARCH_ERROR: &str = "urn:xmpp:channel-search:0:error";
 /// XEP-0421 occupant id.
 pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
+/// XEP-0513 explicit mentions.
+pub const MENTIONS: &str = "urn:xmpp:mentions:0";
 
 // XEP-0049: Private XML Storage, with XEP-0048: Bookmarks, XEP-0402: PEP Native Bookmarks, XEP-0145: annotations.
 

@@ -7,7 +7,7 @@ use xep_support::bosh::{Answer, Condition, Kind};
 
 /// How often one rid may come. A client whose line is that bad begins anew.
 pub(super) const REPEATS_MAX: u8 = 16;
-/// Bytes of answers kept, beyond the last one.
+/// Bytes of answers kept, beyond those the client may still lack.
 const KEPT_BYTES_MAX: usize = 512 * 1024;
 
 /// What a request gets.
@@ -46,6 +46,15 @@ struct Answered {
     key: Option<Key>,
 }
 
+/// How many answers are kept.
+#[derive(Clone, Copy)]
+pub(super) struct Keep {
+    /// At most.
+    pub(super) all_max: usize,
+    /// Of the last ones so many may not have reached the client, however large they are.
+    pub(super) lacked: usize,
+}
+
 /// Answers of successive rids.
 #[derive(Default)]
 pub(super) struct Answers {
@@ -70,15 +79,21 @@ impl Answers {
         self.last + 1 - self.kept.len() as u64
     }
 
-    /// One more, for the next rid. So many are kept at most.
-    pub(super) fn push(&mut self, now_ms: u64, reply: Reply, repeats: u8, key: Option<Key>, kept_max: usize) {
+    /// One more, for the next rid.
+    pub(super) fn push(&mut self, now_ms: u64, reply: Reply, repeats: u8, key: Option<Key>, keep: Keep) {
         let bytes = reply.body.len();
         self.last += 1;
         self.bytes += bytes;
         self.kept.push_back(Answered { reply, at_ms: now_ms, repeats, key });
-        while self.kept.len() > kept_max || self.kept.len() > 1 && self.bytes > KEPT_BYTES_MAX.max(bytes) {
+        let is_too_much = |this: &Self| this.kept.len() > keep.lacked.max(1) && this.bytes > KEPT_BYTES_MAX;
+        while self.kept.len() > keep.all_max || is_too_much(self) {
             self.forget_first();
         }
+    }
+
+    /// Bytes of all that are kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The client has all up to this rid.
@@ -104,7 +119,7 @@ impl Answers {
         let at = rid.checked_sub(self.first()).and_then(|at| usize::try_from(at).ok());
         let found = at.and_then(|at| self.kept.get_mut(at)).filter(|found| found.key == key);
         let found = found.ok_or(Condition::ItemNotFound)?;
-        found.repeats += 1;
+        found.repeats = found.repeats.saturating_add(1);
         if found.repeats > REPEATS_MAX { Err(Condition::PolicyViolation) } else { Ok(found.reply.clone()) }
     }
 

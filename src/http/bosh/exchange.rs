@@ -7,7 +7,7 @@
 //! What a request makes the stream say is given to the oldest open one before [`Exchange::settle`] looks at how many are
 //! held: so an answer is empty only if there is nothing to be said.
 
-use super::answers::{Answers, REPEATS_MAX, Reply};
+use super::answers::{Answers, Keep, REPEATS_MAX, Reply};
 use super::keys::{Key, Keys};
 use std::collections::VecDeque;
 use xep_support::bosh::{Answer, Body, Condition, Created, Kind, Opened};
@@ -149,8 +149,10 @@ impl<W> Exchange<W> {
 
     /// A request of this session.
     pub(super) fn receive(&mut self, now_ms: u64, body: Body, waiter: W, effects: &mut Effects<W>) {
-        if let Some(reply) = &self.over {
-            effects.replies.push((waiter, reply.clone()));
+        if let Some(over) = &self.over {
+            // §13.3: also the last answers may not have reached the client.
+            let before = self.answers.repeat(body.rid, body.key.as_deref().and_then(Key::parse));
+            effects.replies.push((waiter, before.unwrap_or_else(|_| over.clone())));
             return;
         }
         self.quiet_ms = None;
@@ -389,13 +391,26 @@ impl<W> Exchange<W> {
     }
 
     /// The session is over. The oldest request is told, the others get nothing (§12). If there is none the next one is told.
-    pub(super) fn finish(&mut self, condition: Option<Condition>, payload: &str, effects: &mut Effects<W>) {
+    pub(super) fn finish(
+        &mut self,
+        now_ms: u64,
+        condition: Option<Condition>,
+        payload: &str,
+        effects: &mut Effects<W>,
+    ) {
         let payload = [std::mem::take(&mut self.last_words).as_str(), payload].concat();
         let reply = Reply::end(condition, &payload, self.terms.is_legacy);
-        for (at, waiter) in self.waiters().into_iter().enumerate() {
-            effects.replies.push((waiter, if at == 0 { reply.clone() } else { Reply::nothing() }));
+        let mut last = Some(reply.clone());
+        while self.open.iter().any(|open| open.waiter.is_some()) {
+            let Some(open) = self.open.pop_front() else { break };
+            let reply = open.waiter.as_ref().and_then(|_| last.take()).unwrap_or_else(Reply::nothing);
+            self.give(now_ms, open, reply, effects);
         }
-        self.over.get_or_insert(reply);
+        for waiter in self.waiters() {
+            effects.replies.push((waiter, last.take().unwrap_or_else(Reply::nothing)));
+        }
+        let is_told = last.is_none();
+        self.over.get_or_insert(if is_told { self.ended() } else { reply });
     }
 
     /// The session is over because of what this request is; others hear that it was not theirs.
@@ -405,7 +420,21 @@ impl<W> Exchange<W> {
         effects.replies.extend(waiter.map(|waiter| (waiter, reply)));
         let others = Reply::end(Some(Condition::OtherRequest), "", is_legacy);
         effects.replies.extend(self.waiters().into_iter().map(|waiter| (waiter, others.clone())));
-        self.over = Some(Reply::end(Some(Condition::ItemNotFound), "", is_legacy));
+        self.over = Some(self.ended());
+    }
+
+    fn ended(&self) -> Reply {
+        Reply::end(Some(Condition::ItemNotFound), "", self.terms.is_legacy)
+    }
+
+    /// Bytes of answers that may be asked for again.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.answers.bytes() + self.over.as_ref().map_or(0, |over| over.body.len())
+    }
+
+    /// For how long the last ones may be, when it is over.
+    pub(super) fn patience_ms(&self) -> u64 {
+        self.terms.inactivity_ms
     }
 
     /// Has it ended?
@@ -439,9 +468,20 @@ impl<W> Exchange<W> {
             false => Reply { status: 200, body: answer.to_xml().into_boxed_str().into_boxed_bytes().into() },
         };
         self.gave_nothing = payload.is_empty();
-        // §13.3: as many as the client may have requests, and one more when it pauses.
-        let kept_max = self.terms.requests + usize::from(self.patience_ms != self.terms.inactivity_ms);
-        self.answers.push(now_ms, reply.clone(), open.repeats, open.key, kept_max);
+        self.give(now_ms, open, reply, effects);
+    }
+
+    /// Gives the oldest request its answer, which is kept for when it comes again.
+    fn give(&mut self, now_ms: u64, open: Open<W>, reply: Reply, effects: &mut Effects<W>) {
+        let requests = self.terms.requests;
+        let rid = self.answers.last() + 1;
+        let keep = Keep {
+            // §13.3: as many as the client may have requests, and one more when it pauses.
+            all_max: requests + usize::from(self.patience_ms != self.terms.inactivity_ms),
+            // Who has made the request `taken` has seen the answers to all but the last ones (§10).
+            lacked: requests.saturating_sub(usize::try_from(self.taken.saturating_sub(rid)).unwrap_or(usize::MAX)),
+        };
+        self.answers.push(now_ms, reply.clone(), open.repeats, open.key, keep);
         effects.replies.extend(open.waiter.map(|waiter| (waiter, reply)));
     }
 

@@ -184,7 +184,7 @@ fn one_more_is_allowed_to_pause_or_to_end() {
     play.answers(&[]);
     assert_eq!(play.heard, ["open 1000", "<x/>", "<y/>", "close"]);
     let mut effects = Effects::default();
-    play.exchange.finish(None, "", &mut effects);
+    play.exchange.finish(play.now_ms, None, "", &mut effects);
     play.note(effects);
     let over = NOTHING.replace("/>", " type='terminate'/>");
     play.answers(&[("a", &over), ("b", NOTHING), ("c", NOTHING)]);
@@ -428,11 +428,13 @@ fn a_client_that_knows_no_conditions_gets_errors_of_http() {
 fn what_is_said_at_the_end_reaches_the_next_request() {
     let mut play = Play::begin(terms());
     let mut effects = Effects::default();
-    play.exchange.finish(Some(Condition::SystemShutdown), "", &mut effects);
+    play.exchange.finish(play.now_ms, Some(Condition::SystemShutdown), "", &mut effects);
     assert!(effects.replies.is_empty() && play.exchange.is_over());
     play.get("a", empty(1001));
     play.answers(&[("a", &end("system-shutdown"))]);
 }
 
+#[path = "exchange_ends.rs"]
+mod ends;
 #[path = "exchange_properties.rs"]
 mod properties;

@@ -205,9 +205,10 @@ impl Shared {
         let mut state = self.lock();
         let is_behind = state.unread.len() - state.read > UNREAD_BYTES_MAX;
         let mut effects = Effects::default();
-        if state.exchange.settle(clock::monotonic_ms(), is_behind, &mut effects) {
+        let now_ms = clock::monotonic_ms();
+        if state.exchange.settle(now_ms, is_behind, &mut effects) {
             // §9: without a word. To the stream the connection is lost.
-            state.exchange.finish(Some(Condition::ItemNotFound), "", &mut effects);
+            state.exchange.finish(now_ms, Some(Condition::ItemNotFound), "", &mut effects);
             cx.waker().wake_by_ref();
         }
         state.apply(effects);
@@ -215,22 +216,17 @@ impl Shared {
         state.exchange.deadline_ms(is_behind)
     }
 
-    /// Serves the stream to its end, and keeps the times of its requests. `over` is called when there is nothing any more
-    /// that could be asked for; the stream may still have something to do then, or wait for a client to resume it.
-    pub(super) async fn keep(self: Arc<Self>, stream: impl Future<Output = ()>, over: impl FnOnce()) {
-        let mut stream = pin!(stream);
+    /// Serves the stream, and keeps the times of its requests, until there is nothing any more that could be asked for. Has
+    /// the stream ended as well? If not it still has something to do, or waits for a client to resume it.
+    pub(super) async fn keep(&self, mut stream: Pin<&mut impl Future<Output = ()>>) -> bool {
         let mut timer = pin!(tokio::time::sleep(FOREVER));
-        let mut over = Some(over);
         std::future::poll_fn(|cx| {
             // First of all: what it says is part of the answers.
-            let ended = stream.as_mut().poll(cx).is_ready();
-            if (ended || self.lock().exchange.is_over())
-                && let Some(over) = over.take()
-            {
-                over();
+            if stream.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(true);
             }
-            if ended {
-                return Poll::Ready(());
+            if self.lock().exchange.is_over() {
+                return Poll::Ready(false);
             }
             while let Some(deadline_ms) = self.settle(cx) {
                 if !is_due(timer.as_mut(), deadline_ms, cx) {
@@ -239,7 +235,13 @@ impl Shared {
             }
             Poll::Pending
         })
-        .await;
+        .await
+    }
+
+    /// When it is over: bytes of answers that may be asked for again, and for how long at most (§13.3).
+    pub(super) fn remains(&self) -> (usize, Duration) {
+        let state = self.lock();
+        (state.exchange.kept_bytes(), Duration::from_millis(state.exchange.patience_ms()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -328,7 +330,7 @@ impl Carrier for Link {
         }
         let mut effects = Effects::default();
         if let Some(last_words) = elements.strip_suffix(FRAMED_CLOSE) {
-            state.exchange.finish(condition_of(last_words), last_words, &mut effects);
+            state.exchange.finish(clock::monotonic_ms(), condition_of(last_words), last_words, &mut effects);
         } else if !elements.is_empty() {
             state.exchange.send(clock::monotonic_ms(), elements, &mut effects);
         }
@@ -352,9 +354,11 @@ impl Carrier for Link {
 impl Drop for Link {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
+        // Nobody reads it any more.
+        (state.unread, state.read) = (Vec::new(), 0);
         if !state.exchange.is_over() {
             let mut effects = Effects::default();
-            state.exchange.finish(Some(Condition::RemoteConnectionFailed), "", &mut effects);
+            state.exchange.finish(clock::monotonic_ms(), Some(Condition::RemoteConnectionFailed), "", &mut effects);
             state.apply(effects);
         }
     }
@@ -387,7 +391,7 @@ fn condition_of(last_words: &str) -> Option<Condition> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use xep_support::bosh::BodyLimits;
 
@@ -406,7 +410,7 @@ mod tests {
     }
 
     /// A session whose stream reads nothing, and the first request.
-    fn session(wait: u32) -> (Arc<Shared>, Place) {
+    pub(in super::super) fn session(wait: u32) -> (Arc<Shared>, Place) {
         let hold = usize::from(wait > 0);
         let terms = Terms {
             hold,
@@ -455,7 +459,8 @@ mod tests {
         shared.lock().exchange.send(clock::monotonic_ms(), "<features/>", &mut effects);
         let payload = format!("<x xmlns='a'>{}</x>", "x".repeat(UNREAD_BYTES_MAX));
         let _second = shared.receive(body(2, "", &payload));
-        let mut kept = Box::pin(shared.keep(std::future::pending(), || {}));
+        let mut stream = std::future::pending();
+        let mut kept = Box::pin(shared.keep(Pin::new(&mut stream)));
         assert!(kept.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
 

@@ -85,6 +85,8 @@ converse.initialize({
   registration_domain: domain,
   message_archiving: "always",
   muc_nickname_from_jid: true,
+  // Without one there is no field for the name of a room either.
+  muc_search_service: `conference.${domain}`,
   // What would be fetched from, or asked of, somebody else.
   assets_path: files,
   sounds_path: `${files}/sounds/`,
@@ -95,7 +97,6 @@ converse.initialize({
   embed_3rd_party_media_players: false,
   fetch_url_headers: false,
   autocomplete_providers_url: "",
-  muc_search_service: "",
   providers_link: "",
   xmpp_providers_url: "",
 });

@@ -115,10 +115,7 @@ impl Shown {
         let core = &call.web.core;
         let is_open = core.config().registration.mode != RegistrationMode::Closed;
         let links = invitations::links(core, &invite);
-        let client = &call.client;
-        // A proxy that does not tell how it was asked is the operator's business; nobody else's word is taken.
-        let is_near = client.is_forwarded || client.address.is_loopback();
-        let is_safe = call.is_secure || client.https.is_none() && is_near;
-        Self { has_account: is_open && invite.kind.is_for_account(), is_safe, links, invite }
+        let has_account = is_open && invite.kind.is_for_account();
+        Self { has_account, is_safe: call.may_take_password(), links, invite }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Ended, FORM, Shown, apps};
 use crate::http::chat;
-use crate::http::layout::{Page, escape};
+use crate::http::layout::{self, Page, escape};
 use crate::http::routes::Call;
 use crate::ops::invitations;
 use crate::qr::Picture;
@@ -145,12 +145,7 @@ fn moment(micros: i64) -> String {
 pub(super) fn unsafe_way(shown: &Shown) -> Page {
     let link = shown.links.landing.as_deref().filter(|link| link.starts_with("https://"));
     let link = link.map(|link| format!("{link}{FORM}"));
-    let main = match link {
-        Some(link) => format!("<p>It has to be encrypted: <a href=\"{0}\">{0}</a>.</p>", escape(&link)),
-        None => "<p>It is not encrypted. Please use an app.</p>".to_owned(),
-    };
-    let heading = "This way no password should go";
-    Page::new(heading, format!("<h1>{heading}</h1>\n<section>\n{main}\n</section>\n")).status(StatusCode::FORBIDDEN)
+    layout::unsafe_way(link.as_deref(), "Please use an app.")
 }
 
 /// The form; with what was typed and what was wrong with it.

@@ -1,6 +1,7 @@
 //! The form, read and printed.
 
 use super::*;
+use crate::rooms::Mentions;
 
 fn limits() -> Limits {
     Limits::default()
@@ -24,12 +25,14 @@ fn forms_are_read_again() {
         description: "for witches".into(),
         lang: "en-GB".into(),
         contacts: vec!["a@b".into()],
+        pubsub: "xmpp:pubsub.x?;node=coven".into(),
         persistent: true,
         public: false,
         members_only: true,
         moderated: true,
         password: Some("cauldronburn".into()),
         whois: Whois::Anyone,
+        non_anonymous_since_us: None,
         max_users: Some(7),
         change_subject: true,
         allow_invites: true,
@@ -44,6 +47,7 @@ fn forms_are_read_again() {
         reserved_nicks_only: true,
         slow_mode_seconds: 9,
         notify_members: Some(false),
+        mentions: Mentions::default(),
     };
     let (owners, admins) = (vec![jid("a@b"), jid("c@d")], vec![]);
     for config in [RoomConfig::default(), all_other] {
@@ -84,7 +88,7 @@ fn what_a_field_cannot_be() {
         ("muc#maxhistoryfetch", &["-1"]),
         ("muc#roomconfig_slow_mode_duration", &["604801"]),
         ("muc#roomconfig_notifymembers", &["maybe"]),
-        ("muc#roomconfig_roomowners", &[]),
+        ("muc#roomconfig_pubsub", &["http://x"]),
         ("muc#roomconfig_roomowners", &["a@b", "@"]),
         ("muc#roomconfig_roomadmins", &["@"]),
     ];

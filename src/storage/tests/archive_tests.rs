@@ -12,6 +12,7 @@ fn row(account: AccountId, id: i64, peer: &str, text: &str) -> ArchiveRow {
         resource: Some("orchard".into()),
         mark: Storage::archive_mark(Some(text)),
         stanza: format!("<message id='{text}'><body>{text}</body></message>").into(),
+        subject: None,
     }
 }
 

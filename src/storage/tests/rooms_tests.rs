@@ -18,6 +18,9 @@ fn new(name: &str, public: bool) -> NewRoom {
         creator: ROMEO.into(),
         created_us: 5,
         affiliations: vec![affiliation(ROMEO, 4)],
+        subject: None,
+        hats: RoomHats::default(),
+        version: 0,
     }
 }
 
@@ -47,7 +50,7 @@ async fn a_room_is_one_read() {
     assert!(matches!(conflict, Err(Error::Conflict)), "{conflict:?}");
     storage.room_set_subject(id, Some(("<message/>".into(), 9))).await.unwrap();
     let listed = RoomListed { public: false, ..RoomListed::default() };
-    storage.room_configure(id, "other".into(), listed).await.unwrap();
+    assert_eq!(storage.room_configure(id, "other".into(), listed.clone(), Vec::new()).await.unwrap(), None);
     storage.room_set_vcard(id, Some(("<vCard/>".into(), vec!["a1".into()]))).await.unwrap();
     let room = load(&storage, "coven").await.unwrap();
     let owner = RoomAffiliation { version: 1, ..affiliation(ROMEO, 4) };
@@ -62,12 +65,32 @@ async fn a_room_is_one_read() {
         affiliations: vec![owner],
         version: 1,
         photos: vec!["a1".into()],
+        hats: RoomHats::default(),
+        shown_version: 1,
     };
     assert_eq!(room, expected);
     assert_eq!(storage.room_vcard(id).await.unwrap().as_deref(), Some("<vCard/>"));
     storage.room_set_vcard(id, None).await.unwrap();
     assert_eq!((load(&storage, "coven").await.unwrap().photos, storage.room_vcard(id).await.unwrap()), (vec![], None));
     assert_eq!(storage.room_load("nowhere@rooms.example").await.unwrap(), RoomFound::None);
+}
+
+/// XEP-0502: by hours, the latest ones.
+#[tokio::test]
+async fn messages_of_hours() {
+    let storage = Storage::temporary().await.unwrap();
+    let id = made(&storage, "coven", true).await;
+    for (hour, messages) in [(100, 1), (101, 2), (101, 3), (120, 4)] {
+        storage.room_activity_add(id, hour, messages).await.unwrap();
+    }
+    for (from, to, sum) in [(100, 120, 6), (101, 121, 9), (102, 120, 0)] {
+        assert_eq!(storage.room_activity(id, from, to).await.unwrap(), sum, "{from} to {to}");
+    }
+    storage.room_activity_add(id, 125, 1).await.unwrap();
+    assert_eq!(storage.room_activity(id, 0, 126).await.unwrap(), 10, "the first hour is forgotten");
+    storage.room_destroy(id, None).await.unwrap();
+    storage.room_activity_add(id, 125, 1).await.unwrap();
+    assert_eq!(storage.room_activity(id, 0, 126).await.unwrap(), 0);
 }
 
 /// Also what those know who ask for the changes (XEP-0463).
@@ -77,27 +100,62 @@ async fn affiliations_change_together_or_not_at_all() {
     let id = made(&storage, "coven", true).await;
     let with_nick = |jid: &str, nick: &str| RoomAffiliation { nick: Some(nick.into()), ..affiliation(jid, 2) };
     let version = storage.room_set_affiliations(id, vec![with_nick(JULIET, "j"), with_nick("a@b", "a")]).await;
-    assert_eq!(version.unwrap(), 2);
+    assert_eq!(version.unwrap(), 3, "each is a version");
     // Somebody else's nickname: nothing of the change happens.
     let taken = storage.room_set_affiliations(id, vec![affiliation("c@d", 1), with_nick(ROMEO, "j")]).await;
     assert!(matches!(taken, Err(Error::Conflict)), "{taken:?}");
     // Two exchange theirs.
     let exchange = vec![with_nick(JULIET, "a"), with_nick("a@b", "j")];
-    assert_eq!(storage.room_set_affiliations(id, exchange).await.unwrap(), 3);
-    assert_eq!(storage.room_set_affiliations(id, vec![affiliation("a@b", 0)]).await.unwrap(), 4);
+    assert_eq!(storage.room_set_affiliations(id, exchange).await.unwrap(), 5);
+    assert_eq!(storage.room_set_affiliations(id, vec![affiliation("a@b", 0)]).await.unwrap(), 6);
     let room = load(&storage, "coven").await.unwrap();
     let now: Vec<_> = room.affiliations.iter().map(|a| (a.jid.as_str(), a.affiliation, a.nick.as_deref())).collect();
-    assert_eq!((now, room.version), (vec![(JULIET, 2, Some("a")), (ROMEO, 4, None)], 4));
+    assert_eq!((now, room.version), (vec![(JULIET, 2, Some("a")), (ROMEO, 4, None)], 6));
     let changed = async |since| {
-        let changes = storage.room_changes(id, since).await.unwrap();
+        let changes = storage.room_changes(id, since, true).await.unwrap();
         changes.map(|changes| changes.into_iter().map(|a| (a.jid, a.affiliation)).collect::<Vec<_>>())
     };
-    assert_eq!(changed(4).await, Some(vec![]));
-    assert_eq!(changed(3).await, Some(vec![("a@b".into(), 0)]));
-    assert_eq!(changed(2).await, Some(vec![("a@b".into(), 0), (JULIET.into(), 2)]));
-    assert_eq!((changed(5).await, changed(-1).await), (None, None));
+    assert_eq!(changed(6).await, Some(vec![]));
+    assert_eq!(changed(5).await, Some(vec![("a@b".into(), 0)]));
+    assert_eq!(changed(3).await, Some(vec![("a@b".into(), 0), (JULIET.into(), 2)]));
+    // Who came after that and is gone again is not named.
+    assert_eq!(changed(2).await, Some(vec![(JULIET.into(), 2)]));
+    assert_eq!((changed(7).await, changed(0).await, changed(-1).await), (None, None, None));
     let none = storage.room_set_affiliations(RoomId(99), vec![affiliation("a@b", 2)]).await;
     assert!(matches!(none, Err(Error::NotFound)), "{none:?}");
+}
+
+/// Who does not see bans sees only that somebody is a member no more.
+#[tokio::test]
+async fn bans_are_changes_for_some() {
+    let storage = Storage::temporary().await.unwrap();
+    let RoomCreated::Made(id) = storage.room_create(NewRoom { version: 5, ..new("coven", true) }, 9, 9).await.unwrap()
+    else {
+        panic!("no room");
+    };
+    let set = async |jid, is| storage.room_set_affiliations(id, vec![affiliation(jid, is)]).await.unwrap();
+    assert_eq!(set(JULIET, 2).await, 6);
+    for (jid, is) in [("a@b", 1), (JULIET, 1), ("c@d", 1), ("c@d", 0)] {
+        set(jid, is).await;
+    }
+    let changed = async |since, with_bans| {
+        let changes = storage.room_changes(id, since, with_bans).await.unwrap();
+        changes.map(|changes| changes.into_iter().map(|a| (a.jid, a.affiliation)).collect::<Vec<_>>())
+    };
+    assert_eq!(changed(6, false).await, Some(vec![(JULIET.into(), 1)]));
+    assert_eq!(changed(5, false).await, Some(vec![]));
+    assert_eq!(changed(5, true).await, Some(vec![("a@b".into(), 1), (JULIET.into(), 1)]));
+    assert_eq!(changed(9, true).await, Some(vec![("c@d".into(), 0)]));
+    assert_eq!((changed(9, false).await, changed(4, true).await), (Some(vec![]), None));
+    let room = load(&storage, "coven").await.unwrap();
+    assert_eq!((room.version, room.shown_version), (10, 8));
+    // Nor is it a change when the ban ends, or there is another one.
+    let more = vec![affiliation(JULIET, 0), affiliation(JULIET, 1), affiliation(ROMEO, 3)];
+    assert_eq!(storage.room_set_affiliations(id, more).await.unwrap(), 13);
+    assert_eq!(changed(8, false).await, Some(vec![(ROMEO.into(), 3)]));
+    assert_eq!(storage.room_changes(id, 7, false).await.unwrap().unwrap()[0].version, 8);
+    storage.room_set_affiliations(id, vec![affiliation(JULIET, 0)]).await.unwrap();
+    assert_eq!(load(&storage, "coven").await.unwrap().shown_version, 13);
 }
 
 #[tokio::test]
@@ -109,9 +167,10 @@ async fn what_was_taken_away_long_ago_is_forgotten() {
     for changes in [guests(2), guests(0), others(2), others(0)] {
         storage.room_set_affiliations(id, changes).await.unwrap();
     }
-    // Versions 2, 3, 4, 5: of what version 3 took away not all is known.
-    assert_eq!(storage.room_changes(id, 2).await.unwrap(), None);
-    assert_eq!(storage.room_changes(id, 3).await.unwrap().unwrap().len(), 600);
+    // The guests went from version 602 on: of the first 200 of them that is not known any more.
+    let changes = async |since| storage.room_changes(id, since, true).await.unwrap().map(|changes| changes.len());
+    assert_eq!((changes(601).await, changes(800).await), (None, None));
+    assert_eq!((changes(801).await, changes(1_801).await), (Some(400), Some(600)));
 }
 
 /// Who takes the name of a removed account inherits nothing; a ban outlives the account.
@@ -126,10 +185,10 @@ async fn affiliations_go_with_the_account_and_bans_stay() {
     let of = async |name| {
         let room = load(&storage, name).await.unwrap();
         let hers = room.affiliations.iter().find(|a| a.jid == JULIET).map(|a| a.affiliation);
-        (hers, room.version)
+        (hers, room.version, room.shown_version)
     };
-    assert_eq!((of("one").await, of("other").await), ((None, 3), (Some(1), 2)));
-    assert_eq!(storage.room_changes(one, 2).await.unwrap().unwrap()[0].affiliation, 0);
+    assert_eq!((of("one").await, of("other").await), ((None, 3, 3), (Some(1), 2, 1)));
+    assert_eq!(storage.room_changes(one, 2, false).await.unwrap().unwrap()[0].affiliation, 0);
 }
 
 #[tokio::test]
@@ -197,7 +256,7 @@ async fn public_rooms_are_found_by_their_words() {
     assert_eq!(found(&["heath"], [true, false, false], "").await, ["heath"]);
     assert_eq!(found(&["\"x"], all, "").await, [""; 0]);
     let id = load(&storage, "heath").await.unwrap().id;
-    storage.room_configure(id, "c".into(), listed(true, "Forres", "")).await.unwrap();
+    storage.room_configure(id, "c".into(), listed(true, "Forres", ""), Vec::new()).await.unwrap();
     assert_eq!((found(&["forres"], all, "").await, found(&["thunder"], all, "").await), (vec!["heath".into()], vec![]));
     storage.room_destroy(id, None).await.unwrap();
     assert!(found(&["forres"], all, "").await.is_empty());
@@ -256,6 +315,7 @@ fn said(room: RoomId, id: i64, sender: &str, text: &str) -> RoomArchiveRow {
         resource: (sender == ROMEO).then(|| "a b".into()),
         mark: Storage::archive_mark(Some(text)),
         stanza: format!("<message id='{text}'><body>{text}</body></message>").into(),
+        subject: None,
     }
 }
 
@@ -305,6 +365,41 @@ async fn what_is_said_in_a_room_is_read_page_by_page() {
     assert!(last[1].stanza.contains("text100"));
 }
 
+/// Configuration and affiliations: both or neither.
+#[tokio::test]
+async fn a_form_is_stored_as_a_whole() {
+    let storage = Storage::temporary().await.unwrap();
+    let id = made(&storage, "one", true).await;
+    let named = |jid: &str| RoomAffiliation { nick: Some("witch".into()), ..affiliation(jid, 2) };
+    let configure = |config: &str, changes| storage.room_configure(id, config.into(), RoomListed::default(), changes);
+    assert_eq!(configure("first", vec![named(JULIET)]).await.unwrap(), Some(2));
+    assert!(matches!(configure("second", vec![named("c@d.example")]).await, Err(Error::Conflict)));
+    let room = load(&storage, "one").await.unwrap();
+    assert_eq!((room.config.as_str(), room.version, room.affiliations.len()), ("first", 2, 2));
+}
+
+/// In one transaction: the archive and the room agree on the subject.
+#[tokio::test]
+async fn a_subject_is_archived_and_in_force_at_once() {
+    let storage = Storage::temporary().await.unwrap();
+    let room = made(&storage, "one", true).await;
+    let subject = |n: i64| RoomArchiveRow { subject: Some((format!("<{n}/>"), n)), ..said(room, n, ROMEO, "text") };
+    let first = storage.room_archive(subject(1), None);
+    let message = storage.room_archive(said(room, 2, ROMEO, "text"), None);
+    let second = storage.room_archive(subject(3), None);
+    let nowhere = storage.room_archive(RoomArchiveRow { room: RoomId(999), ..subject(4) }, None);
+    for commit in [first, message, second] {
+        commit.await.unwrap();
+    }
+    assert!(matches!(nowhere.await, Err(Error::NotFound)));
+    let RoomFound::Room(found) = storage.room_load(&format!("one@{SERVICE}")).await.unwrap() else { panic!("no room") };
+    assert_eq!((found.subject.as_deref(), found.subject_us), (Some("<3/>"), Some(3)));
+    let new = NewRoom { jid: format!("two@{SERVICE}"), subject: Some(("<5/>".into(), 5)), ..NewRoom::default() };
+    storage.room_create(new, 9, 9).await.unwrap();
+    let RoomFound::Room(found) = storage.room_load(&format!("two@{SERVICE}")).await.unwrap() else { panic!("no room") };
+    assert_eq!((found.subject.as_deref(), found.subject_us), (Some("<5/>"), Some(5)));
+}
+
 #[tokio::test]
 async fn what_is_said_in_a_room_goes_in_time_and_with_it() {
     let storage = Storage::temporary().await.unwrap();
@@ -320,6 +415,7 @@ async fn what_is_said_in_a_room_goes_in_time_and_with_it() {
         resource: None,
         mark: 0,
         stanza: "<message/>".into(),
+        subject: None,
     };
     storage.archive_store(row, Box::new(|stored| stored.unwrap()));
     assert_eq!(storage.archive_expire(ArchiveShelf::Rooms, 51).await.unwrap(), 50);
@@ -365,4 +461,39 @@ async fn ids_go_on_where_rooms_ended() {
     storage.room_archive(said(room, 1_000, ROMEO, "x"), None).await.unwrap();
     storage.close().await.unwrap();
     assert_eq!(Storage::open(options).await.unwrap().archive_id(5), 1_001);
+}
+
+/// Hats come with the room, and go with it, with the hat, and with the account of who wears them.
+#[tokio::test]
+async fn hats_are_worn() {
+    let storage = Storage::temporary().await.unwrap();
+    let juliet = account(&storage, JULIET).await;
+    let hat = |uri: &str, title: &str| RoomHat { uri: uri.into(), title: title.into(), hue: None };
+    let worn = |who: &str, uri: &str| (who.to_owned(), uri.to_owned());
+    let first = RoomHats { hats: vec![hat("urn:a", "A")], worn: vec![worn(JULIET, "urn:a")] };
+    let RoomCreated::Made(id) =
+        storage.room_create(NewRoom { hats: first.clone(), ..new("coven", true) }, 9, 9).await.unwrap()
+    else {
+        panic!("no room");
+    };
+    let hats = async || load(&storage, "coven").await.unwrap().hats;
+    assert_eq!(hats().await, first);
+    let purple = RoomHat { hue: Some("285".into()), ..hat("urn:a", "Purple") };
+    storage.room_set_hat(id, purple.clone()).await.unwrap();
+    storage.room_set_hat(id, hat("urn:b", "B")).await.unwrap();
+    for uri in ["urn:a", "urn:b", "urn:b"] {
+        storage.room_wear_hat(id, ROMEO.into(), uri.into(), true).await.unwrap();
+    }
+    storage.room_wear_hat(id, ROMEO.into(), "urn:a".into(), false).await.unwrap();
+    let expected = vec![worn(JULIET, "urn:a"), worn(ROMEO, "urn:b")];
+    assert_eq!(hats().await, RoomHats { hats: vec![purple, hat("urn:b", "B")], worn: expected });
+    let none = storage.room_wear_hat(id, ROMEO.into(), "urn:c".into(), true).await;
+    assert!(matches!(none, Err(Error::NotFound)), "{none:?}");
+    storage.account_delete(juliet).await.unwrap();
+    assert_eq!(hats().await.worn, [worn(ROMEO, "urn:b")]);
+    storage.room_destroy_hat(id, "urn:b".into()).await.unwrap();
+    assert_eq!((hats().await.hats.len(), hats().await.worn.len()), (1, 0));
+    storage.room_destroy(id, None).await.unwrap();
+    let gone = storage.room_set_hat(id, hat("urn:a", "A")).await;
+    assert!(matches!(gone, Err(Error::NotFound)), "{gone:?}");
 }

@@ -27,8 +27,8 @@ pub(super) struct Source {
     pub owner: ArchiveOwner,
     /// Its address.
     pub jid: BareJid,
-    /// Who reads may know the authors (§6.1.2).
-    pub shows_authors: bool,
+    /// Who reads may know the authors of what has this id or a later one (§6.1.2).
+    pub authors_from: Option<i64>,
 }
 
 /// §4.1.5: the fields of a query.
@@ -51,7 +51,7 @@ pub(super) fn query(call: IqCall<'_>) -> Answer {
     };
     let (core, client) = (call.core.clone(), call.client.clone());
     Answer::later(async move {
-        let source = Source { owner: id.into(), jid: client.account.jid.clone(), shows_authors: false };
+        let source = Source { owner: id.into(), jid: client.account.jid.clone(), authors_from: None };
         // Queries are answered as fast as the client reads. One that has lost its connection may come back for the answer.
         client.resource.outbox.room().await;
         written(&core, &client.account).await?;
@@ -183,7 +183,8 @@ fn send(client: &Client, source: &Source, ids: ArchiveIds, query: &Query, page: 
     for mut message in messages {
         inner.clear();
         // A room is the author of what it says itself.
-        message.author = message.author.filter(|author| source.shows_authors && author != source.jid.as_str());
+        let is_shown = source.authors_from.is_some_and(|from| message.id >= from);
+        message.author = message.author.filter(|author| is_shown && author != source.jid.as_str());
         result(&mut inner, &opening, ids, &message);
         let (from, to) = (source.jid.as_jid(), client.jid().as_jid());
         let stanza = Stanza::message_around(Some(from), Some(to), &inner);

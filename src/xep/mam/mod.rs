@@ -141,6 +141,7 @@ fn row(core: &Core, account: &Account, state: &AccountState, parcel: &mut Parcel
         resource: peer.resource().map(Into::into),
         mark: Storage::archive_mark(parcel.stanza.id().as_deref()),
         stanza: parcel.stored(),
+        subject: None,
     })
 }
 

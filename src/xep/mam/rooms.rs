@@ -31,9 +31,9 @@ pub fn archive_of(state: &RoomState) -> Option<RoomId> {
     state.id.filter(|_| state.config.archive && state.config.persistent)
 }
 
-/// May somebody read what is said in a room, by a session of this full JID? The answer is whether the real addresses of
-/// authors may be known as well.
-fn may_read(state: &RoomState, bare: &BareJid, full: &Jid) -> Result<bool, StanzaError> {
+/// May somebody read what is said in a room, by a session of this full JID? The answer is from which message on the real
+/// addresses of authors may be known as well.
+fn may_read(state: &RoomState, bare: &BareJid, full: &Jid) -> Result<Option<i64>, StanzaError> {
     let role = state.occupants.of_session(full.as_str()).and_then(|slot| state.occupants.at(slot)).map(|o| o.role);
     let affiliation = state.affiliation(bare);
     let may = match affiliation {
@@ -45,10 +45,13 @@ fn may_read(state: &RoomState, bare: &BareJid, full: &Jid) -> Result<bool, Stanz
     if !may {
         return Err(StanzaError::new(Condition::Forbidden));
     }
-    let is_moderator = matches!(affiliation, Some(Affiliation::Admin | Affiliation::Owner));
-    // Authors were told who sees their addresses: whoever is in the room, or belongs to it.
+    if affiliation >= Some(Affiliation::Admin) || role == Some(Role::Moderator) {
+        return Ok(Some(i64::MIN));
+    }
+    // Authors were told who sees their addresses: whoever is in the room, or belongs to it, and not what came before.
     let belongs = role.is_some() || affiliation.is_some();
-    Ok(is_moderator || belongs && state.sees_addresses(role.unwrap_or(Role::Visitor)))
+    let since = state.config.non_anonymous_since_us.unwrap_or(i64::MIN);
+    Ok((belongs && state.config.is_non_anonymous()).then_some(since))
 }
 
 /// The archive of a room, for somebody who may read it. What was reflected before is in it.
@@ -56,9 +59,9 @@ async fn source(core: &Arc<Core>, bare: BareJid, full: Jid, room: &BareJid) -> R
     muc::check_blocked(core, room, &bare).await?;
     let jid = room.clone();
     task::in_room(core, room, move |here| {
-        let found = may_read(here.state, &bare, &full).and_then(|shows_authors| {
+        let found = may_read(here.state, &bare, &full).and_then(|authors_from| {
             let owner = archive_of(here.state).ok_or_else(|| StanzaError::new(Condition::ServiceUnavailable))?;
-            Ok(Source { owner: owner.into(), jid, shows_authors })
+            Ok(Source { owner: owner.into(), jid, authors_from })
         });
         Box::pin(async move { found })
     })
@@ -78,7 +81,7 @@ fn who(call: &IqCall<'_>) -> (Arc<Core>, BareJid, Jid, BareJid) {
 
 /// §4.
 fn query(call: IqCall<'_>) -> Answer {
-    let query = match Query::read(&call.payload, call.core.storage.archive_ids()) {
+    let mut query = match Query::read(&call.payload, call.core.storage.archive_ids()) {
         Ok(query) => query,
         Err(error) => return Answer::error(error),
     };
@@ -88,19 +91,20 @@ fn query(call: IqCall<'_>) -> Answer {
         client.resource.outbox.room().await;
         let source = source(&core, bare, full, &room).await?;
         if let Some(peer) = query.filter.peer.as_deref() {
-            with(&source, peer)?;
+            let from = with(&source, peer)?;
+            query.filter.after = query.filter.after.max(from.saturating_sub(1));
         }
         answer::answer(&core, &client, &source, query).await
     })
 }
 
-/// §4.1.1: only for those who may know the authors, by their real addresses.
-fn with(source: &Source, peer: &str) -> Result<(), StanzaError> {
+/// §4.1.1: only for those who may know the authors, by their real addresses; from which message on.
+fn with(source: &Source, peer: &str) -> Result<i64, StanzaError> {
     if peer == source.jid.as_str() {
         let text = "messages are found by the real addresses of their authors";
         return Err(StanzaError::new(Condition::FeatureNotImplemented).with_text(text));
     }
-    if source.shows_authors { Ok(()) } else { Err(StanzaError::new(Condition::Forbidden)) }
+    source.authors_from.ok_or(StanzaError::new(Condition::Forbidden))
 }
 
 /// §5.

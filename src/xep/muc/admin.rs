@@ -3,8 +3,9 @@
 use super::iq::{Asked, Outcome};
 use super::shapes::{self, Notice};
 use super::task::Here;
-use super::{exit, invite, rules, stored};
-use crate::rooms::{Affiliated, Affiliation, Occupant, Role, RoomState};
+use super::{exit, invite, rules, standing, stored, versions};
+use crate::rooms::{Affiliated, Affiliation, Occupant, Role, RoomState, fold};
+use std::collections::{HashMap, HashSet};
 use xep_support::jid::{BareJid, Jid};
 use xep_support::ns;
 use xep_support::stanza::IqType;
@@ -56,37 +57,39 @@ pub(super) async fn handle(mut here: Here<'_>, asked: Asked) -> Outcome {
     let items: Vec<&Element> = asked.payload.child_elements().filter(|c| c.is("item", ns::MUC_ADMIN)).collect();
     let Some(first) = items.first() else { return Err(StanzaError::bad_request()) };
     if asked.kind == IqType::Get {
-        return list(here.state, &actor, first).map(Some);
+        let bytes_max = here.core.config().limits.room_list_bytes_max;
+        return list(here.state, &actor, first, bytes_max).map(Some);
     }
-    let mut changes = Vec::with_capacity(items.len());
+    let (mut changes, mut named) = (Vec::with_capacity(items.len()), HashSet::new());
     for item in items {
-        changes.push(change(&here, &actor, item)?);
+        let change = change(&here, &actor, item).inspect_err(|_| asked.refused(item))?;
+        // What is so is no change, but for an address that another item changes before.
+        let is_again = matches!(&change, Change::Affiliation { jid, .. } if named.contains(jid.as_str()));
+        if is_again || !is_so(here.state, &change) {
+            if let Change::Affiliation { jid, .. } = &change {
+                named.insert(jid.as_str().to_owned());
+            }
+            changes.push(change);
+        }
     }
     check_owners(here.state, &changes)?;
+    check_nicks(&changes)?;
     apply(&mut here, &actor, changes).await?;
     Ok(None)
 }
 
-/// A list of those who have an affiliation or a role.
-fn list(state: &RoomState, actor: &Actor, item: &Element) -> Result<Element, StanzaError> {
+/// A list of those who have an affiliation or a role. It is one stanza.
+fn list(state: &RoomState, actor: &Actor, item: &Element, bytes_max: usize) -> Result<Element, StanzaError> {
     let query = Element::new("query", ns::MUC_ADMIN);
     match (item.get_attr("affiliation"), item.get_attr("role")) {
         (Some(name), None) => {
             let affiliation = Affiliation::from_name(name).flatten().ok_or_else(StanzaError::bad_request)?;
-            may_list(state, actor, affiliation)?;
-            let item = |(jid, known): (&Jid, &Affiliated)| {
-                let nick = known.nick.as_deref().map(str::to_owned);
-                let nick = nick.or_else(|| {
-                    state.occupants.of_user(jid).first().and_then(|s| Some(state.occupants.at(*s)?.nick().to_owned()))
-                });
-                let reason = known.reason.as_deref().map(|text| Element::new("reason", ns::MUC_ADMIN).text(text));
-                Element::new("item", ns::MUC_ADMIN)
-                    .attr("affiliation", affiliation.name())
-                    .attr("jid", jid.as_str())
-                    .attr_opt("nick", nick.filter(|_| affiliation != Affiliation::Outcast))
-                    .child_opt(reason)
-            };
-            Ok(query.children(state.affiliated(affiliation).map(item)))
+            if !may_list(state, actor.affiliation, actor.role, affiliation) {
+                return Err(error(Condition::Forbidden));
+            }
+            let here: HashMap<&str, &Occupant> = state.occupants.iter().map(|o| (o.bare.as_str(), o)).collect();
+            let items = state.affiliated(affiliation).map(|(jid, known)| listed(&here, jid, known));
+            Ok(query.children(within(items, bytes_max)?))
         }
         (None, Some(name)) => {
             let role = Role::from_name(name).flatten().ok_or_else(StanzaError::bad_request)?;
@@ -101,23 +104,46 @@ fn list(state: &RoomState, actor: &Actor, item: &Element) -> Result<Element, Sta
                     .attr("nick", o.nick())
                     .attr("role", o.role.name())
             };
-            Ok(query.children(state.occupants.iter().filter(|o| o.role == role).map(item)))
+            Ok(query.children(within(state.occupants.iter().filter(|o| o.role == role).map(item), bytes_max)?))
         }
         _ => Err(StanzaError::bad_request()),
     }
 }
 
-/// §9.2, §9.5, §10.5, §10.8: who gets which list. In a non-anonymous room, members get all but the bans.
-fn may_list(state: &RoomState, actor: &Actor, affiliation: Affiliation) -> Result<(), StanzaError> {
-    let as_member = state.config.is_non_anonymous()
-        && (actor.affiliation >= Some(Affiliation::Member)
-            || actor.role.is_some_and(|role| state.config.get_member_list.contains(&role)));
-    let may = match affiliation {
-        Affiliation::Owner | Affiliation::Admin => actor.is_owner() || as_member,
-        Affiliation::Member => actor.is_admin() || as_member,
-        Affiliation::Outcast => actor.is_admin(),
+/// An entry of the list of an affiliation.
+fn listed(here: &HashMap<&str, &Occupant>, jid: &Jid, known: &Affiliated) -> Element {
+    let occupant = || here.get(jid.as_str()).map(|occupant| occupant.nick());
+    let nick = known.nick.as_deref().or_else(occupant).filter(|_| known.affiliation != Affiliation::Outcast);
+    let reason = known.reason.as_deref().map(|text| Element::new("reason", ns::MUC_ADMIN).text(text));
+    Element::new("item", ns::MUC_ADMIN)
+        .attr("affiliation", known.affiliation.name())
+        .attr("jid", jid.as_str())
+        .attr_opt("nick", nick)
+        .child_opt(reason)
+}
+
+/// A list that can be sent to somebody in one piece.
+fn within(items: impl Iterator<Item = Element>, bytes_max: usize) -> Result<Vec<Element>, StanzaError> {
+    let mut bytes = 0;
+    let fits = |item: Element| {
+        bytes += item.to_xml(ns::MUC_ADMIN).len();
+        if bytes <= bytes_max { Ok(item) } else { Err(error(Condition::ResourceConstraint)) }
     };
-    if may { Ok(()) } else { Err(error(Condition::Forbidden)) }
+    items.map(fits).collect()
+}
+
+/// §9.2, §9.5, §10.5, §10.8: who gets which list. In a non-anonymous room, members get all but the bans.
+pub(super) fn may_list(state: &RoomState, is: Option<Affiliation>, role: Option<Role>, list: Affiliation) -> bool {
+    // A member who is not there gets what it would get there.
+    let absent = is.filter(|is| *is >= Affiliation::Member);
+    let role = role.or(absent.map(|is| Role::initial(Some(is), state.config.moderated)));
+    let as_member =
+        state.config.is_non_anonymous() && role.is_some_and(|role| state.config.get_member_list.contains(&role));
+    match list {
+        Affiliation::Owner | Affiliation::Admin => is == Some(Affiliation::Owner) || as_member,
+        Affiliation::Member => is >= Some(Affiliation::Admin) || as_member,
+        Affiliation::Outcast => is >= Some(Affiliation::Admin),
+    }
 }
 
 /// Something that may be changed.
@@ -147,6 +173,16 @@ fn change(here: &Here<'_>, actor: &Actor, item: &Element) -> Result<Change, Stan
     }
 }
 
+/// Is it as it is to be already? Then it is no change, and no version.
+pub(super) fn is_so(state: &RoomState, change: &Change) -> bool {
+    let Change::Affiliation { jid, new } = change else { return false };
+    match (state.affiliations.get(jid.as_str()), new) {
+        (Some(known), Some(new)) => Affiliated { version: new.version, ..known.clone() } == *new,
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 /// §8.2 to §8.4, §9.6, §9.7.
 fn role_change(
     state: &RoomState,
@@ -171,6 +207,11 @@ fn role_change(
     }
     // An admin or owner is a moderator by office, and keeps voice.
     if loses && role.is_some() && target.affiliation >= Some(Affiliation::Admin) {
+        return Err(error(Condition::NotAllowed));
+    }
+    // §8.4: nor from somebody of one's own affiliation.
+    let equal = target.affiliation.is_some() && target.affiliation >= actor.affiliation;
+    if loses && role == Some(Role::Visitor) && equal && !own {
         return Err(error(Condition::NotAllowed));
     }
     // §5.1.3: only an admin takes a moderator's role.
@@ -211,24 +252,23 @@ fn affiliation_change(
         }
     }
     let limits = here.core.config();
-    let (entries_max, nick_max) = (limits.limits.room_affiliations_max, limits.limits.room_nick_bytes_max);
+    let entries_max = limits.limits.room_affiliations_max;
     if before.is_none() && affiliation.is_some() && state.affiliations.len() >= entries_max {
         return Err(error(Condition::ResourceConstraint));
     }
     let given = item.get_attr("nick").filter(|_| item.get_attr("jid").is_some());
-    if given.is_some_and(|nick| nick.len() > nick_max || state.is_reserved_for_another(nick, jid.as_str())) {
-        return Err(error(Condition::Conflict));
-    }
-    let kept = state.reserved_nick(jid.as_str()).map(Box::from);
     let nick = match given {
         Some("") => None,
-        Some(nick) => Some(nick.into()),
-        None => kept,
+        Some(nick) => Some(rules::to_reserve(here, nick)?),
+        None => state.reserved_nick(jid.as_str()).map(Box::from),
     };
+    if nick.as_deref().is_some_and(|nick| state.is_reserved_for_another(nick, jid.as_str())) {
+        return Err(error(Condition::Conflict));
+    }
     let nick = nick.filter(|_| affiliation != Some(Affiliation::Outcast));
     let follows = state.affiliations.get(jid.as_str()).and_then(|known| known.follows);
     let reason = reason.map(Into::into);
-    let new = affiliation.map(|affiliation| Affiliated { affiliation, nick, reason, follows });
+    let new = affiliation.map(|affiliation| Affiliated { affiliation, nick, reason, follows, version: 0 });
     Ok(Change::Affiliation { jid, new })
 }
 
@@ -262,18 +302,36 @@ pub(super) fn check_owners(state: &RoomState, changes: &[Change]) -> Result<(), 
     if had_some && owners.is_empty() { Err(error(Condition::Conflict)) } else { Ok(()) }
 }
 
+/// A nickname is for one.
+fn check_nicks(changes: &[Change]) -> Result<(), StanzaError> {
+    let mut holders = HashMap::new();
+    for change in changes {
+        if let Change::Affiliation { jid, new: Some(new) } = change
+            && let Some(nick) = &new.nick
+            && holders.insert(fold(nick), jid).is_some_and(|other| other != jid)
+        {
+            return Err(error(Condition::Conflict));
+        }
+    }
+    Ok(())
+}
+
 /// All of them: on disk first, then in the room, one after the other.
 async fn apply(here: &mut Here<'_>, actor: &Actor, changes: Vec<Change>) -> Result<(), StanzaError> {
     stored::affiliations(here, &changes).await?;
+    let quiet = changes.len() > standing::TOLD_MAX;
+    let many = versions::of_many(here.state, &changes, quiet);
     for change in changes {
         match change {
             Change::Role { slot, role, reason } => set_role(here, slot, role, by(actor, reason)).await,
             Change::Affiliation { jid, new } => {
                 let reason = new.as_ref().and_then(|new| new.reason.as_deref()).map(str::to_owned);
-                set_affiliation(here, &actor.bare, jid, new, by(actor, reason)).await;
+                let notice = Notice { quiet, ..by(actor, reason) };
+                set_affiliation(here, &actor.bare, jid, new, notice).await;
             }
         }
     }
+    versions::tell_many(here, many).await;
     Ok(())
 }
 
@@ -289,6 +347,7 @@ async fn set_role(here: &mut Here<'_>, slot: u32, role: Option<Role>, mut notice
     };
     let Some(occupant) = here.state.occupants.at_mut(slot) else { return };
     let before = std::mem::replace(&mut occupant.role, role);
+    here.state.voices.set(&occupant.bare, role);
     shapes::changed_role(here, slot, before, &notice).await;
 }
 
@@ -303,20 +362,24 @@ pub(super) async fn set_affiliation(
     let before = here.state.affiliations.get(jid.as_str()).map(|known| known.affiliation);
     let after = new.as_ref().map(|new| new.affiliation);
     here.state.affiliate(jid.clone(), new);
+    // Presence of one occupant says it; where there is none that has changed, a message does. Of many changes one does.
+    let mut untold = if notice.quiet { None } else { versions::changed(here, &jid, before, after) };
+    here.state.voices.forget(&jid.bare());
+    here.core.rooms.applied.remove(&here.room.jid, &jid.bare());
     log(here, crate::rooms::affiliation_name(after), jid.as_str(), &notice);
     let slots = here.state.occupants.of_user(&jid);
-    if slots.is_empty()
-        && before.is_none()
-        && by.as_jid() != &jid
-        && after.is_some_and(|a| a != Affiliation::Outcast)
-        && here.state.config.members_only
-    {
-        return invite::tell_member(here, by, &jid.bare());
+    if slots.is_empty() && before != after && !notice.quiet {
+        standing::tell(here, &jid, before, after, untold.take().as_deref()).await;
+    }
+    if slots.is_empty() && by.as_jid() != &jid && !jid.is_domain() && before != after {
+        tell_absent(here, by, &jid.bare(), before, after);
     }
     for slot in slots {
         let Some(occupant) = here.state.occupants.at(slot) else { continue };
         let now = here.state.affiliation(&occupant.bare);
         let (was, role) = (occupant.affiliation, occupant.role);
+        // A domain is no occupant.
+        notice.change = if was != now && !jid.is_domain() { untold.take() } else { None };
         if now == Some(Affiliation::Outcast) || (now.is_none() && here.state.config.members_only) {
             notice.codes = vec![if now.is_some() { 301 } else { 321 }];
             if let Some(occupant) = here.state.occupants.at_mut(slot) {
@@ -332,6 +395,19 @@ pub(super) async fn set_affiliation(
         if was != now {
             shapes::changed_role(here, slot, role, &notice).await;
         }
+    }
+    if let Some(change) = untold {
+        versions::tell_all(here, &change).await;
+    }
+}
+
+/// Somebody who is not there is something else to the room.
+fn tell_absent(here: &Here<'_>, by: &BareJid, who: &BareJid, before: Option<Affiliation>, after: Option<Affiliation>) {
+    match (before, after) {
+        // Who was nothing to the room and is banned from it is not bothered.
+        (None, Some(Affiliation::Outcast)) => {}
+        (None, Some(_)) if here.state.config.members_only => invite::tell_member(here, by, who),
+        _ => invite::tell_change(here, who, after),
     }
 }
 
@@ -349,5 +425,7 @@ pub(super) async fn make_member(here: &mut Here<'_>, bare: &BareJid) -> Result<(
     let change = Change::Affiliation { jid: bare.as_jid().clone(), new: Some(new.clone()) };
     stored::affiliations(here, &[change]).await?;
     here.state.affiliate(bare.as_jid().clone(), Some(new));
+    let change = versions::changed(here, bare.as_jid(), None, Some(Affiliation::Member));
+    standing::tell(here, bare.as_jid(), None, Some(Affiliation::Member), change.as_deref()).await;
     Ok(())
 }

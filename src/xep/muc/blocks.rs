@@ -5,6 +5,7 @@ use super::shapes::Notice;
 use super::task::{Here, in_room};
 use crate::core::Core;
 use crate::rooms::is_on;
+use crate::router::bounce::refused;
 use crate::storage::{self, RoomBlock};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,15 +25,25 @@ async fn read(core: &Core, service: &str) -> Result<Arc<BTreeSet<String>>, stora
     Ok(core.rooms.blocks.set(service, rows.into_iter().map(|block| block.jid).collect()))
 }
 
+/// May this user have to do with this service?
+///
+/// # Errors
+/// The refusal.
+pub(super) async fn check_service(core: &Core, service: &str, user: &BareJid) -> Result<(), StanzaError> {
+    let list = list(core, service).await.map_err(refused("rooms"))?;
+    if is_on(&list, user) {
+        return Err(StanzaError::new(Condition::Forbidden).with_text("This service is closed for you."));
+    }
+    Ok(())
+}
+
 /// May this user have to do with this room, as far as the service is concerned?
 ///
 /// # Errors
 /// The refusal.
 pub async fn check(core: &Core, room: &BareJid, user: &BareJid) -> Result<(), StanzaError> {
-    let list = list(core, room.domain()).await.map_err(crate::router::bounce::refused("rooms"))?;
-    if is_on(&list, user) {
-        return Err(StanzaError::new(Condition::Forbidden).with_text("This service is closed for you."));
-    }
+    check_service(core, room.domain(), user).await?;
+    let list = list(core, room.domain()).await.map_err(refused("rooms"))?;
     if list.contains(room.as_str()) {
         return Err(StanzaError::new(Condition::Forbidden).with_text("This room is closed."));
     }
@@ -61,11 +72,11 @@ pub async fn keep_out(core: &Arc<Core>, service: &str, block: RoomBlock) -> Resu
 
 async fn put_out(mut here: Here<'_>, jid: Jid, reason: Option<String>) -> Result<(), StanzaError> {
     let notice = Notice { reason, ..Notice::codes([307]) };
-    let slots: Vec<u32> = match here.room.jid.as_jid() == &jid {
-        true => (0..here.state.occupants.slots()).collect(),
-        false => here.state.occupants.of_user(&jid).into_iter().collect(),
-    };
-    for slot in slots {
+    if here.room.jid.as_jid() == &jid {
+        exit::end(&mut here, &notice).await;
+        return Ok(());
+    }
+    for slot in here.state.occupants.of_user(&jid) {
         exit::remove(&mut here, slot, &notice).await;
     }
     Ok(())
@@ -82,4 +93,11 @@ pub async fn let_in(core: &Arc<Core>, service: &str, jid: &str) -> Result<bool, 
         tracing::info!(service, jid, "let into the rooms of a service again");
     }
     Ok(was)
+}
+
+/// The names of the rooms of a service that are closed: no list shows them.
+pub(super) async fn closed(core: &Core, service: &str) -> Result<BTreeSet<String>, StanzaError> {
+    let list = list(core, service).await.map_err(refused("rooms"))?;
+    let room = |jid: &String| jid.split_once('@').filter(|(_, at)| *at == service).map(|(name, _)| name.to_owned());
+    Ok(list.iter().filter_map(room).collect())
 }

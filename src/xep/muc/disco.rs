@@ -1,11 +1,10 @@
 //! Service discovery of the service (XEP-0045 §6.2, §6.3) and of rooms (§6.4, §6.5, §7.12).
 
 use super::iq::{self, Asked, Outcome};
-use super::task::{self, Here};
-use super::{SERVICE, moderate};
-use crate::core::Core;
+use super::task::Here;
+use super::{SERVICE, activity, blocks, hats, mentioning, moderate, shapes};
 use crate::extension::{Addressee, Declare, DiscoAsk};
-use crate::rooms::{self, Affiliation, Room, RoomConfig, RoomState};
+use crate::rooms::{self, Affiliation, RoomConfig, RoomState};
 use crate::router::bounce::refused;
 use crate::storage::RoomsFor;
 use crate::xep::disco;
@@ -14,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use xep_support::formats::form::DataForm;
 use xep_support::formats::rsm;
-use xep_support::jid::{BareJid, Jid};
+use xep_support::jid::Jid;
 use xep_support::ns;
 use xep_support::stanza::IqType;
 use xep_support::stanza::error::{Condition, StanzaError};
@@ -49,14 +48,23 @@ async fn all(ask: Arc<DiscoAsk>) -> Result<Option<Vec<Element>>, StanzaError> {
     // By their names, as storage has them: order by address would differ where a name goes on with less than an "@".
     let after = ask.page.after.as_deref().and_then(|after| after.split('@').next()).unwrap_or_default().to_owned();
     let asker = ask.asker.bare();
-    let mut found = in_use(core, service, &asker, &after, most).await;
-    let limit = u32::try_from(most + 1).unwrap_or(u32::MAX);
+    blocks::check_service(core, service.as_str(), &asker).await?;
+    let closed = blocks::closed(core, service.as_str()).await?;
+    // One more than fit tells that there is more; those that are closed are none of them.
+    let limit = most + 1 + closed.len();
+    let named = |config: &RoomConfig| Some(config.name.clone()).filter(|name| !name.is_empty());
+    let temporary =
+        core.rooms.temporary.page(service.as_str(), &after, limit, |_, listed| listed.is_found_by(&asker)).await;
+    let mut found: BTreeMap<String, Option<String>> =
+        temporary.into_iter().map(|(local, listed)| (local, named(&listed.config))).collect();
+    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     let stored = core.storage.rooms_page(service.as_str(), &after, limit, RoomsFor::Member(asker.as_str())).await;
     for room in stored.map_err(refused("rooms"))? {
-        let name = RoomConfig::from_stored(&room.config).map(|config| config.name).unwrap_or_default();
         let local = room.jid.split('@').next().unwrap_or_default().to_owned();
-        found.entry(local).or_insert(Some(name).filter(|name| !name.is_empty()));
+        let config = RoomConfig::from_stored(&room.config);
+        found.entry(local).or_insert(config.as_ref().and_then(named));
     }
+    found.retain(|local, _| !closed.contains(local));
     let more = found.len() > most;
     while found.len() > most {
         found.pop_last();
@@ -71,47 +79,12 @@ async fn all(ask: Arc<DiscoAsk>) -> Result<Option<Vec<Element>>, StanzaError> {
     Ok(Some(found.into_iter().map(item).chain(set).collect()))
 }
 
-/// Those in memory, in order of their names.
-async fn in_use(
-    core: &Arc<Core>,
-    service: &Jid,
-    asker: &BareJid,
-    after: &str,
-    most: usize,
-) -> BTreeMap<String, Option<String>> {
-    let mut found = BTreeMap::new();
-    let local = |room: &Room| room.jid.as_jid().local().unwrap_or_default().to_owned();
-    let is_next = |room: &Arc<Room>| room.jid.domain() == service.domain() && local(room).as_str() > after;
-    let mut rooms: Vec<Arc<Room>> = core.rooms.all().into_iter().filter(is_next).collect();
-    rooms.sort_unstable_by_key(|room| local(room));
-    for room in rooms {
-        let asker = asker.clone();
-        let seen = task::in_room(core, &room.jid, move |here| {
-            let name = is_findable(here.state, &asker).then(|| name(&here));
-            Box::pin(async move { Ok(name) })
-        });
-        if let Ok(Some(name)) = seen.await {
-            found.insert(local(&room), name);
-        }
-        if found.len() > most {
-            break;
-        }
-    }
-    found
-}
-
 fn name(here: &Here<'_>) -> Option<String> {
     Some(here.state.config.name.clone()).filter(|name| !name.is_empty())
 }
 
-/// Does somebody find this room?
-fn is_findable(state: &RoomState, asker: &BareJid) -> bool {
-    let affiliation = state.affiliation(asker);
-    !state.locked && affiliation != Some(Affiliation::Outcast) && (state.config.public || affiliation.is_some())
-}
-
 /// §6.4, §7.12.
-async fn info(here: Here<'_>, asked: Asked) -> Outcome {
+async fn info(mut here: Here<'_>, asked: Asked) -> Outcome {
     let query = Element::new("query", ns::DISCO_INFO);
     let identity = || Element::new("identity", ns::DISCO_INFO).attr("category", "conference").attr("type", "text");
     match asked.payload.get_attr("node").filter(|node| !node.is_empty()) {
@@ -120,6 +93,7 @@ async fn info(here: Here<'_>, asked: Asked) -> Outcome {
             let nick = here.state.reserved_nick(asked.bare.as_str());
             return Ok(Some(query.attr("node", NICK_NODE).child_opt(nick.map(|nick| identity().attr("name", nick)))));
         }
+        Some(node) if let Some(command) = hats::node_info(&here, &asked, node) => return Ok(Some(command)),
         Some(TRAFFIC_NODE) => return Err(StanzaError::new(Condition::ServiceUnavailable)),
         Some(_) => return Err(StanzaError::new(Condition::ItemNotFound)),
     }
@@ -129,42 +103,64 @@ async fn info(here: Here<'_>, asked: Asked) -> Outcome {
     let feature = |var: &str| Element::new("feature", ns::DISCO_INFO).attr("var", var);
     let identity = identity().attr_opt("name", name(&here));
     let features = features(here.state);
+    let activity = activity::rate(&mut here).await;
     let is_in = here.state.occupants.of_session(asked.from.as_str()).is_some();
-    Ok(Some(query.child(identity).children(features.into_iter().map(feature)).child(form(&here, is_in).to_element())))
+    Ok(Some(
+        query
+            .child(identity)
+            .children(features.into_iter().map(feature))
+            .child(form(&here, is_in, activity.as_deref()).to_element()),
+    ))
 }
 
 fn features(state: &RoomState) -> Vec<&'static str> {
     let own = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::MUC_STABLE_ID, ns::MUC_SELF_PING, ns::OCCUPANT_ID, ns::SID];
+    let hats = [ns::HATS, ns::COMMANDS, ns::MUC_AFFILIATIONS];
     let archive = mam::FEATURES.into_iter().chain(moderate::FEATURES).filter(|_| mam::archive_of(state).is_some());
     // A temporary room has no place to keep a card.
     let card = state.id.map(|_| ns::VCARD);
     // §7.10.
     let register = [ns::MUC_REGISTER, ns::REGISTER].into_iter().filter(|_| state.config.allow_registration);
     let kinds = rooms::features(&state.config);
-    let mut features: Vec<&str> = own.into_iter().chain(kinds).chain(archive).chain(card).chain(register).collect();
+    let mut features: Vec<&str> = own
+        .into_iter()
+        .chain(hats)
+        .chain(kinds)
+        .chain(archive)
+        .chain(card)
+        .chain(register)
+        .chain(mentioning::FEATURES)
+        .collect();
     features.sort_unstable();
     features.dedup();
     features
 }
 
 /// The extended information. Who is not in the room does not learn the subject of one that is not for everybody (§14.4).
-fn form(here: &Here<'_>, is_in: bool) -> DataForm {
+fn form(here: &Here<'_>, is_in: bool, activity: Option<&str>) -> DataForm {
     let config = &here.state.config;
     let is_open = config.public && !config.members_only && config.password.is_none();
     let subject = here.state.subject.as_ref().filter(|_| is_in || is_open);
     let subject = subject.and_then(|s| s.stanza.child("subject", ns::CLIENT)).map(|s| s.text_content());
     let (occupants, photos) = (here.state.occupants.len(), &here.state.photos);
-    rooms::info(config, &rooms::Info { subject: subject.as_deref(), occupants, photos })
+    let hats = here.state.hats.hash();
+    let hats = hats.as_deref();
+    rooms::info(config, &rooms::Info { subject: subject.as_deref(), occupants, photos, hats, activity })
 }
 
 /// §6.5: who is there, for who is there as well.
 async fn items(here: Here<'_>, asked: Asked) -> Outcome {
     let query = Element::new("query", ns::DISCO_ITEMS);
-    if asked.payload.get_attr("node").is_some_and(|node| !node.is_empty()) {
-        return Err(StanzaError::new(Condition::ItemNotFound));
+    match asked.payload.get_attr("node").filter(|node| !node.is_empty()) {
+        None => {}
+        Some(ns::COMMANDS) => return Ok(Some(hats::items(&here, &asked))),
+        Some(_) => return Err(StanzaError::new(Condition::ItemNotFound)),
     }
-    let is_in = here.state.occupants.of_session(asked.from.as_str()).is_some();
+    let state = &*here.state;
+    let asker = state.occupants.of_session(asked.from.as_str()).and_then(|slot| state.occupants.at(slot));
     let item = |jid: &Jid| Element::new("item", ns::DISCO_ITEMS).attr("jid", jid.as_str());
-    let occupants = here.state.occupants.iter().filter(|_| is_in).map(|o| item(&o.jid));
-    Ok(Some(query.children(occupants)))
+    let Some(asker) = asker else { return Ok(Some(query)) };
+    // Whose presence is not shown is not listed either.
+    let seen = |o: &&rooms::Occupant| o.jid == asker.jid || shapes::sees(state, asker.role, o);
+    Ok(Some(query.children(state.occupants.iter().filter(seen).map(|o| item(&o.jid)))))
 }

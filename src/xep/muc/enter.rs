@@ -2,11 +2,12 @@
 
 use super::shapes::{self, Notice};
 use super::task::{self, Here, Pace};
-use super::{blocks, exit, history, may_create, nick, rules, stored, surviving};
+use super::{blocks, exit, history, may_create, nick, rules, stored, surviving, versions};
+use crate::account::joined::JoinedRoom;
 use crate::account::resource::Client;
 use crate::core::Core;
 use crate::outbox::Item;
-use crate::rooms::{Affiliation, JoinedRoom, Occupant, Role, Room, RoomState};
+use crate::rooms::{Affiliation, Occupant, Room, RoomState};
 use std::sync::Arc;
 use xep_support::jid::Jid;
 use xep_support::ns;
@@ -73,7 +74,14 @@ pub(super) async fn presence(
             if !may_create(core, client) {
                 return refuse(client, &stanza, StanzaError::new(Condition::NotAllowed));
             }
-            *state = Some(rules::new_room(core, &client.account.jid));
+            let most = core.config().limits.rooms_per_owner_max;
+            let Some(counted) = core.rooms.created.count(&client.account.jid, most) else {
+                let error = StanzaError::new(Condition::ResourceConstraint).with_text("You have too many rooms.");
+                return refuse(client, &stanza, error);
+            };
+            let mut new = rules::new_room(core, &client.account.jid);
+            new.counted = Some(counted);
+            *state = Some(new);
             enter(core, room, state, client, &stanza, join).await;
         }
     }
@@ -81,7 +89,8 @@ pub(super) async fn presence(
 
 pub(super) fn refuse(client: &Client, stanza: &Stanza, error: StanzaError) {
     tracing::debug!(who = %client.jid(), reason = error.condition.as_str(), "presence refused");
-    if let Some(reply) = stanza.error_reply(&error) {
+    // As in all examples of §7.2: by this a client knows that it is about a room.
+    if let Some(reply) = stanza.error_reply_with(Element::new("x", ns::MUC), &error) {
         client.send(reply);
     }
 }
@@ -112,7 +121,7 @@ async fn enter(
         Err(error) => return refuse(client, stanza, error),
     };
     let since = core.storage.archive_id(task::now_us());
-    let joined = JoinedRoom { room: room.clone(), jid: admitted.jid.clone(), since };
+    let joined = JoinedRoom { jid: admitted.jid.clone(), since };
     match note_joined(&here, client, joined) {
         Ok(true) => {}
         // Its session has ended meanwhile.
@@ -122,6 +131,7 @@ async fn enter(
     history::load(&mut here).await;
     let slot = take_place(&mut here, client, stanza, &admitted.jid, admitted.affiliation);
     let full = client.jid().as_str().to_owned();
+    versions::answer(&here, slot, &full, stanza, join).await;
     show_others(&mut here, slot, client).await;
     shapes::show_others_only(&mut here, slot, &full).await;
     let mut own_codes = entry_codes(&here);
@@ -188,18 +198,21 @@ pub(super) fn take_place(
     jid: &Jid,
     affiliation: Option<Affiliation>,
 ) -> u32 {
+    versions::begin(here);
     let bare = client.account.jid.clone();
     let nick = jid.resource().unwrap_or_default();
     let slot = here.state.occupants.of_nick(nick).unwrap_or_else(|| {
         let id = here.core.device_secret.occupant_id(here.room.jid.as_str(), bare.as_str());
         let all_max = here.core.config().rooms.presence_occupants_max;
-        let role = Role::initial(affiliation, here.state.config.moderated);
+        let role = here.state.role_of(&bare, affiliation);
+        let hats = here.state.hats.printed(&bare);
         let occupant = Occupant {
             jid: jid.clone(),
             bare,
             affiliation,
             role,
             id: id.into(),
+            hats,
             seats: Default::default(),
             shown: Arc::new(Stanza::presence(PresenceType::Available, None, None)),
             shown_fully: None,
@@ -208,6 +221,7 @@ pub(super) fn take_place(
         surviving::note(here, nick, true);
         here.state.occupants.add(occupant)
     });
+    shapes::remember(here.state, slot);
     here.state.occupants.seat(slot, client.clone());
     if let Some(occupant) = here.state.occupants.at_mut(slot) {
         shapes::refresh(occupant, Some(stanza));
@@ -241,10 +255,9 @@ async fn again(here: &mut Here<'_>, slot: u32, client: &Client, stanza: &Stanza,
     }
     let full = client.jid().as_str().to_owned();
     let Some(slot) = here.state.occupants.of_session(&full) else { return };
+    versions::answer(here, slot, &full, stanza, join).await;
     show_others(here, slot, client).await;
-    if let Some(occupant) = here.state.occupants.at_mut(slot) {
-        shapes::refresh(occupant, Some(stanza));
-    }
+    shapes::says(here.state, slot, &full, stanza);
     shapes::show_others_only(here, slot, &full).await;
     let own_codes = entry_codes(here);
     shapes::show_to_self(here, slot, &full, &Notice { own_codes, ..Notice::default() });
@@ -254,14 +267,6 @@ async fn again(here: &mut Here<'_>, slot: u32, client: &Client, stanza: &Stanza,
 
 /// §7.7: another availability.
 async fn change(here: &mut Here<'_>, slot: u32, client: &Client, stanza: &Stanza) {
-    if let Some(occupant) = here.state.occupants.at_mut(slot) {
-        // What is shown is what the latest session says.
-        let full = client.jid().as_str();
-        if let Some(at) = occupant.seats.iter().position(|seat| seat.resource().jid.as_str() == full) {
-            let seat = occupant.seats.remove(at);
-            occupant.seats.push(seat);
-        }
-        shapes::refresh(occupant, Some(stanza));
-    }
+    shapes::says(here.state, slot, client.jid().as_str(), stanza);
     shapes::show(here, slot, &Notice::default()).await;
 }

@@ -21,16 +21,28 @@ use xep_support::xml::check::StreamContext;
 pub(super) enum Archived {
     /// No: the room has none, or it is not worth it.
     Not(Stanza),
-    /// It may be reflected after this.
-    Queued(Stanza, Commit<()>, i64),
+    /// It may be reflected after this; with its id, if it is archived.
+    Queued(Stanza, Commit<()>, Option<i64>),
 }
 
-/// Hands a message to the archive, if the room has one: as it is reflected, but for the id it gets there (XEP-0359).
-pub(super) fn archive(here: &Here<'_>, parcel: &Parcel, stanza: Stanza, at_us: i64, is_kept: bool) -> Archived {
-    let Some(room) = mam::archive_of(here.state).filter(|_| is_kept) else { return Archived::Not(stanza) };
+/// Hands a message to the archive, if the room has one: as it is reflected, but for the id it gets there (XEP-0359). A
+/// subject is stored with it.
+pub(super) fn archive(
+    here: &Here<'_>,
+    parcel: &Parcel,
+    stanza: Stanza,
+    at_us: i64,
+    [is_kept, is_subject]: [bool; 2],
+) -> Archived {
     let storage = &here.core.storage;
+    let Some(room) = mam::archive_of(here.state).filter(|_| is_kept) else {
+        let Some(room) = here.state.id.filter(|_| is_subject) else { return Archived::Not(stanza) };
+        let commit = storage.room_set_subject(room, Some((stanza.to_xml(), at_us)));
+        return Archived::Queued(stanza, commit, None);
+    };
     let from = parcel.stanza.from();
     let id = storage.archive_id(at_us);
+    let reflected = stanza.rebuilt(|_| true, &stanza_id(here, id));
     let row = RoomArchiveRow {
         room,
         id,
@@ -38,12 +50,12 @@ pub(super) fn archive(here: &Here<'_>, parcel: &Parcel, stanza: Stanza, at_us: i
         resource: from.and_then(Jid::resource).map(Box::from),
         mark: Storage::archive_mark(stanza.id().as_deref()),
         stanza: stanza.to_xml().into(),
+        subject: is_subject.then(|| (reflected.to_xml(), at_us)),
     };
     let cause = parcel.hold.as_ref().and_then(Hold::cause);
     let effect = cause.map(|cause| Effect { cause, kind: EffectKind::Received, value: id });
     let commit = storage.room_archive(row, effect);
-    let stanza = stanza.rebuilt(|_| true, &stanza_id(here, id));
-    Archived::Queued(stanza, commit, id)
+    Archived::Queued(reflected, commit, Some(id))
 }
 
 fn stanza_id(here: &Here<'_>, id: i64) -> String {
@@ -54,19 +66,26 @@ fn stanza_id(here: &Here<'_>, id: i64) -> String {
 
 /// Before anybody enters: what the archive has comes first.
 pub(super) async fn load(here: &mut Here<'_>) {
-    if std::mem::replace(&mut here.state.history.loaded, true) {
+    let (stanzas_max, bytes_max, bytes_of_all_max) = {
+        let limits = &here.core.config().limits;
+        (limits.room_history_stanzas_max, limits.room_history_bytes_max, limits.rooms_history_bytes_max)
+    };
+    here.state.history.among(&here.core.rooms.history, bytes_of_all_max);
+    if here.state.history.loaded {
         return;
     }
-    let Some(room) = mam::archive_of(here.state) else { return };
-    let (stanzas_max, bytes_max) = {
-        let limits = &here.core.config().limits;
-        (limits.room_history_stanzas_max, limits.room_history_bytes_max)
+    let Some(room) = mam::archive_of(here.state) else {
+        here.state.history.loaded = true;
+        return;
     };
     let rows = u32::try_from(stanzas_max).unwrap_or(u32::MAX);
     let found = match here.core.storage.room_archive_last(room, i64::MIN, rows, bytes_max as u64).await {
         Ok(found) => found,
         Err(error) => return tracing::error!(%error, "the history of a room could not be read"),
     };
+    here.state.history.loaded = true;
+    // If it could not be read before: it has that, too.
+    here.state.history.clear();
     for message in found {
         let Some(kept) = kept(here, message) else { continue };
         let facts = kept.stanza.facts();
@@ -121,13 +140,23 @@ pub(super) async fn send(here: &mut Here<'_>, full: &str, wanted: Wanted) {
     let Some(seat) = here.state.occupants.at(slot).and_then(|occupant| occupant.seat(full)) else { return };
     let resource = seat.resource().clone();
     let mut pace = Pace::default();
-    for kept in here.state.history.wanted(wanted) {
-        let extra = delayed(here, kept);
+    let item = |kept: &Kept| {
         let item = Item::addressed(kept.stanza.clone(), resource.jid.as_jid().clone());
-        let _ = resource.outbox.push(Item { extra: Some(extra), ..item });
+        Item { extra: Some(delayed(here, kept)), ..item }
+    };
+    for kept in here.state.history.wanted(wanted, |kept| chars(&item(kept))) {
+        let _ = resource.outbox.push(item(kept));
         pace.step().await;
     }
     let _ = resource.outbox.push(subject(here.room.jid.as_jid(), here.state, resource.jid.as_jid()));
+}
+
+/// §7.2.14: the characters of the complete stanza.
+fn chars(item: &Item) -> usize {
+    let mut printed = Vec::new();
+    item.print(&mut printed);
+    // Each has one byte that continues none.
+    printed.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }
 
 /// The subject for who has just entered; an empty one if there never was any.

@@ -1,10 +1,10 @@
 //! Invitations by the room (XEP-0045 §7.8.2) and their refusals. Direct ones (XEP-0249) are messages like others.
 
-use super::admin;
 use super::task::Here;
+use super::{admin, blocks};
 use crate::account::Parcel;
 use crate::hosts::Place;
-use crate::rooms::{Affiliation, RoomState};
+use crate::rooms::{Affiliation, RoomState, affiliation_name};
 use crate::router;
 use std::sync::Arc;
 use xep_support::jid::{BareJid, Jid};
@@ -48,7 +48,8 @@ pub(super) async fn handle(here: &mut Here<'_>, parcel: &Parcel, x: &Element) ->
         let to = invite.get_attr("to").and_then(|to| Jid::parse(to).ok()).filter(|to| !to.is_domain());
         let to = to.ok_or(StanzaError::new(Condition::JidMalformed))?;
         exists(here, &to).await?;
-        if here.state.affiliation(&to.bare()) == Some(Affiliation::Outcast) {
+        let is_kept_out = blocks::check(here.core, &here.room.jid, &to.bare()).await.is_err();
+        if is_kept_out || here.state.affiliation(&to.bare()) == Some(Affiliation::Outcast) {
             if !is_admin {
                 // Who is banned is not for everybody to know.
                 continue;
@@ -112,6 +113,18 @@ pub(super) fn tell_member(here: &Here<'_>, by: &BareJid, to: &BareJid) {
     let invite = Element::new("invite", ns::MUC_USER).attr("from", by.as_str());
     let x = with_password(here.state, Element::new("x", ns::MUC_USER).child(invite));
     let stanza = Stanza::message(MessageType::Normal, Some(here.room.jid.as_jid()), Some(to.as_jid()), [x]);
+    router::route(here.core, Parcel::new(Arc::new(stanza), None));
+}
+
+/// §18.1 number 2: somebody who is not in the room is something else to it now. That is told who is there to hear it.
+pub(super) fn tell_change(here: &Here<'_>, to: &BareJid, now: Option<Affiliation>) {
+    let item = Element::new("item", ns::MUC_USER)
+        .attr("affiliation", affiliation_name(now))
+        .attr("jid", to.as_str())
+        .attr("role", "none");
+    let status = Element::new("status", ns::MUC_USER).attr("code", "101");
+    let content = [Element::new("x", ns::MUC_USER).child(item).child(status), Element::new("no-store", ns::HINTS)];
+    let stanza = Stanza::message(MessageType::Normal, Some(here.room.jid.as_jid()), Some(to.as_jid()), content);
     router::route(here.core, Parcel::new(Arc::new(stanza), None));
 }
 

@@ -1,7 +1,8 @@
 //! Messages to all (XEP-0045 §7.4) and the subject (§8.1).
 
+use super::mentioning::Filter;
 use super::task::{self, Here, Pace, give};
-use super::{absent, history, moderate, stored};
+use super::{absent, activity, history, moderate, rules};
 use crate::account::Parcel;
 use crate::account::resource::Client;
 use crate::clock;
@@ -75,15 +76,17 @@ pub(super) fn accept(mut here: Here<'_>, parcel: Parcel) -> Option<Staged> {
         }
     };
     let at_us = task::now_us();
-    let is_kept = is_worth_keeping(&parcel.stanza);
+    let is_kept = is_worth_keeping(&parcel.stanza, here.state.id.is_some());
     let occupant = here.state.occupants.at(slot)?;
     let mut tail = String::with_capacity(160);
     write_occupant_id(&mut tail, &occupant.id);
-    let mut stanza = parcel.stanza.rebuilt(|child| !is_ours(child, here.room.jid.as_str()), &tail);
+    let mentions = Filter::of(&parcel.stanza, occupant.role, here.state.config.mentions);
+    let stays = |child: &Child<'_>| !is_ours(child, here.room.jid.as_str()) && mentions.passes(child);
+    let mut stanza = parcel.stanza.rebuilt(stays, &tail);
     stanza.set_from(occupant.jid.clone());
-    let (stanza, commit, id) = match history::archive(&here, &parcel, stanza, at_us, is_kept) {
+    let (stanza, commit, id) = match history::archive(&here, &parcel, stanza, at_us, [is_kept, is_subject]) {
         history::Archived::Not(stanza) => (stanza, None, None),
-        history::Archived::Queued(stanza, commit, id) => (stanza, Some(commit), Some(id)),
+        history::Archived::Queued(stanza, commit, id) => (stanza, Some(commit), id),
     };
     let message = Reflected { parcel, stanza: Arc::new(stanza), at_us, is_subject, is_kept, id };
     Some(Staged { commit, message })
@@ -92,8 +95,7 @@ pub(super) fn accept(mut here: Here<'_>, parcel: Parcel) -> Option<Staged> {
 /// Who it is from, and whether it changes the subject (§7.2.15).
 fn check(here: &Here<'_>, stanza: &Stanza) -> Result<(u32, bool), StanzaError> {
     let from = stanza.from().map_or("", Jid::as_str);
-    let not_in = || StanzaError::new(Condition::NotAcceptable).with_text("You are not in the room.");
-    let slot = here.state.occupants.of_session(from).ok_or_else(not_in)?;
+    let slot = here.state.occupants.of_session(from).ok_or_else(|| rules::not_in_room(here.state))?;
     let role = here.state.occupants.at(slot).map_or(Role::Visitor, |occupant| occupant.role);
     let limits = &here.core.config().limits;
     if stanza.inner().len() > limits.room_message_bytes_max {
@@ -135,7 +137,7 @@ fn wait(here: &mut Here<'_>, slot: u32, stanza: &Stanza) -> Result<(), StanzaErr
 }
 
 /// What only a room may say, and what it says by itself.
-fn is_ours(child: &Child<'_>, room: &str) -> bool {
+pub(super) fn is_ours(child: &Child<'_>, room: &str) -> bool {
     let named = |attr: &str| child.parse().and_then(|el| Jid::parse(el.get_attr(attr)?).ok());
     match (child.ns(), child.name()) {
         (ns::MUC_USER | ns::MUC, _) | (ns::OCCUPANT_ID, _) => true,
@@ -154,8 +156,9 @@ pub(super) fn write_occupant_id(out: &mut String, id: &str) {
     out.push_str("'/>");
 }
 
-/// For who enters later, and for the archive: what says something, and is not to be forgotten at once.
-fn is_worth_keeping(stanza: &Stanza) -> bool {
+/// For who enters later, and for the archive: what says something, and is not to be forgotten at once. Where there is an
+/// archive, all that is said goes in, whatever it hints: without an id nobody could take it back (XEP-0425).
+fn is_worth_keeping(stanza: &Stanza, is_archived: bool) -> bool {
     const WORTH: [Facts; 9] = [
         Facts::BODY,
         Facts::SUBJECT,
@@ -168,7 +171,8 @@ fn is_worth_keeping(stanza: &Stanza) -> bool {
         Facts::MARKER,
     ];
     let facts = stanza.facts();
-    !facts.intersects(Facts::NO_STORE | Facts::NO_PERMANENT_STORE) && WORTH.iter().any(|fact| facts.contains(*fact))
+    let is_hidden = facts.intersects(Facts::NO_STORE | Facts::NO_PERMANENT_STORE);
+    (!is_hidden || is_archived && facts.contains(Facts::BODY)) && WORTH.iter().any(|fact| facts.contains(*fact))
 }
 
 /// Waits until the first of these messages is committed, and reflects it and those behind it for which nobody need wait. If
@@ -205,7 +209,7 @@ pub(super) async fn settle(
 async fn reflect(here: Here<'_>, messages: Vec<Reflected>) {
     let Here { core, room, state } = here;
     for message in &messages {
-        keep(core, state, message).await;
+        keep(core, state, message);
     }
     let deliveries = state.occupants.sessions() * messages.len();
     core.rooms.counters.reflected.fetch_add(messages.len() as u64, Relaxed);
@@ -224,11 +228,11 @@ async fn reflect(here: Here<'_>, messages: Vec<Reflected>) {
 }
 
 /// For those who come later.
-async fn keep(core: &Arc<Core>, state: &mut RoomState, message: &Reflected) {
+fn keep(core: &Arc<Core>, state: &mut RoomState, message: &Reflected) {
+    activity::count(core, state, &message.stanza, message.at_us);
     let (stanza, at_us) = (message.stanza.clone(), message.at_us);
     if message.is_subject {
         state.subject = Some(Subject { stanza, at_us });
-        stored::subject(core, state).await;
     } else if message.is_kept {
         let (stanzas_max, bytes_max) = {
             let limits = &core.config().limits;
@@ -240,7 +244,7 @@ async fn keep(core: &Arc<Core>, state: &mut RoomState, message: &Reflected) {
 
 /// All of them to each session. Those that are away come back.
 async fn give_all(state: &RoomState, messages: &[Reflected]) -> Vec<Client> {
-    let (mut asleep, mut pace) = (Vec::new(), Pace::default());
+    let (mut asleep, mut pace, count) = (Vec::new(), Pace::default(), messages.len() as u32);
     for occupant in state.occupants.iter() {
         for seat in &occupant.seats {
             let resource = seat.resource();
@@ -252,7 +256,7 @@ async fn give_all(state: &RoomState, messages: &[Reflected]) -> Vec<Client> {
             if resource.outbox.push_all(items) {
                 asleep.push(seat.client.clone());
             }
-            pace.step().await;
+            pace.steps(count).await;
         }
     }
     asleep

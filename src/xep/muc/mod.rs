@@ -3,16 +3,21 @@
 //! Whatever comes for a room is put into its inbox ([`task`]), and is done in that order.
 
 mod absent;
+pub mod activity;
 mod admin;
+mod approve;
 mod blocks;
 pub mod card;
 mod configure;
 mod disco;
 mod enter;
 mod exit;
+pub mod hats;
 mod history;
 mod invite;
 mod iq;
+mod mention;
+pub mod mentioning;
 mod message;
 pub mod moderate;
 mod nick;
@@ -20,29 +25,34 @@ pub mod operate;
 mod owner;
 mod private;
 mod register;
+mod requests;
 mod rules;
 pub mod search;
 mod shapes;
+mod shown_again;
+mod standing;
 mod stored;
 pub mod surviving;
 pub mod task;
+pub mod versions;
 mod voice;
 
 pub use blocks::{check as check_blocked, keep_out, let_in};
 
 use crate::account::Parcel;
+use crate::account::joined::Joined;
 use crate::account::resource::Client;
 use crate::config::RoomCreation;
 use crate::core::Core;
 use crate::extension::registry::Identity;
 use crate::extension::{About, BoxFuture, Declare, Extension};
-use crate::rooms::{Event, Joined};
+use crate::rooms::Event;
 use crate::router::bounce::bounce;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use xep_support::ns;
 use xep_support::stanza::error::{Condition, StanzaError};
-use xep_support::stanza::{Facts, Kind, Stanza};
+use xep_support::stanza::{Facts, Kind, PresenceType, Stanza};
 
 /// What stands in front of the domain in the address of the service.
 pub const SERVICE: &str = "conference";
@@ -100,15 +110,18 @@ impl Extension for SlowMode {
     fn about(&self) -> About {
         About::new("XEP-0500", "MUC Slow Mode", "0.1.1")
     }
-
-    /// It is found in what rooms tell of themselves (§5.2).
-    fn declare(self: Arc<Self>, _: &mut Declare<'_>) {}
 }
 
 /// Presence for a room. That for the service itself means nothing. Who enters is told much: one room after the other, each
 /// when the client has taken most of what it was sent before.
 fn presence(core: &Arc<Core>, client: &Client, stanza: Stanza) -> Option<BoxFuture<()>> {
-    let room = stanza.to().filter(|to| to.local().is_some()).map(|to| to.bare())?;
+    let Some(room) = stanza.to().filter(|to| to.local().is_some()).map(|to| to.bare()) else {
+        if stanza.facts().contains(Facts::MUC_JOIN) && stanza.presence_type() == Ok(PresenceType::Available) {
+            // §17.1: a room has a name.
+            enter::refuse(client, &stanza, StanzaError::new(Condition::JidMalformed));
+        }
+        return None;
+    };
     if !core.config().rooms.enabled {
         enter::refuse(client, &stanza, StanzaError::new(Condition::ServiceUnavailable));
         return None;
@@ -143,10 +156,24 @@ fn within(core: &Arc<Core>, parcel: Parcel) {
     task::post(core, &room, event);
 }
 
+/// §11.2: the service is offered no more, by order of who operates it. Nobody is in its rooms any more.
+pub async fn shut(core: &Arc<Core>) {
+    for room in core.rooms.all() {
+        let done = task::in_room(core, &room.jid, |mut here| {
+            Box::pin(async move {
+                exit::end(&mut here, &shapes::Notice::codes([332])).await;
+                Ok(())
+            })
+        });
+        // Without a room there is nobody in it.
+        drop(done.await);
+    }
+}
+
 /// Stage Left.
 fn left(core: &Arc<Core>, client: &Client, rooms: &Joined, presence: &Arc<Stanza>) {
     for room in &rooms.0 {
-        task::post(core, &room.room.jid, Event::Left { client: client.clone(), presence: presence.clone() });
+        task::post(core, &room.jid.bare(), Event::Left { client: client.clone(), presence: presence.clone() });
     }
 }
 
@@ -155,6 +182,7 @@ fn may_create(core: &Core, client: &Client) -> bool {
     let config = core.config();
     let is_admin = || config.is_admin(client.account.jid.as_str());
     client.account.id.is_some()
+        && !client.account.lock().removed
         && match config.rooms.create {
             RoomCreation::Everybody => true,
             RoomCreation::Admins => is_admin(),

@@ -139,6 +139,7 @@ async fn announce(here: &mut Here<'_>, retract: &Element) -> Result<(), StanzaEr
         resource: None,
         mark: Storage::archive_mark(Some(&told)),
         stanza: stanza.to_xml().into(),
+        subject: None,
     };
     storage.room_archive(row, None).await.map_err(refused("archive"))?;
     let mut extra = String::with_capacity(128);

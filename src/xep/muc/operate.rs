@@ -7,9 +7,8 @@ use super::task::{self, Here, in_room, with_room};
 use super::{configure, exit, stored};
 use crate::core::Core;
 use crate::rooms::form::Wish;
-use crate::rooms::{Affiliated, Affiliation, Role, Room, RoomConfig, RoomState};
+use crate::rooms::{Affiliated, Affiliation, Hats, Role, RoomConfig, RoomState};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use xep_support::jid::{BareJid, Jid};
 use xep_support::ns;
 use xep_support::stanza::error::{Condition, StanzaError};
@@ -39,6 +38,8 @@ pub struct Shown {
     pub affiliations: Vec<(String, Affiliated)>,
     /// Who is in it.
     pub occupants: Vec<Seen>,
+    /// Its hats, and who wears them.
+    pub hats: Hats,
 }
 
 /// A room.
@@ -62,50 +63,13 @@ fn shown(state: &RoomState) -> Shown {
     };
     Shown {
         created_us: state.created_us,
-        config: state.config.clone(),
+        config: RoomConfig::clone(&state.config),
         locked: state.locked,
         subject: subject.map(|subject| subject.text_content()).filter(|text| !text.is_empty()),
         affiliations: state.affiliations.iter().map(|(jid, known)| (jid.to_string(), known.clone())).collect(),
         occupants: state.occupants.iter().map(seen).collect(),
+        hats: state.hats.clone(),
     }
-}
-
-/// A room in use.
-pub struct InUse {
-    /// Its address.
-    pub jid: BareJid,
-    /// How it is configured.
-    pub config: RoomConfig,
-    /// It waits for its first configuration.
-    pub locked: bool,
-    /// How many are in it.
-    pub occupants: usize,
-}
-
-/// The rooms in use at a service, for lists.
-pub async fn in_use(core: &Arc<Core>, service: &str) -> Vec<InUse> {
-    look_at(core, service, |_| true).await
-}
-
-/// Those of them that are in no list of storage.
-pub async fn temporary(core: &Arc<Core>, service: &str) -> Vec<InUse> {
-    look_at(core, service, |room| !room.stored.load(Relaxed)).await
-}
-
-/// Each in its turn.
-async fn look_at(core: &Arc<Core>, service: &str, which: impl Fn(&Room) -> bool) -> Vec<InUse> {
-    let mut rooms = Vec::new();
-    let wanted: Vec<_> =
-        core.rooms.all().into_iter().filter(|room| room.jid.domain() == service && which(room)).collect();
-    for room in wanted {
-        let seen = in_room(core, &room.jid, |here| {
-            let (config, locked) = (here.state.config.clone(), here.state.locked);
-            let seen = InUse { jid: here.room.jid.clone(), config, locked, occupants: here.state.occupants.len() };
-            Box::pin(async move { Ok(seen) })
-        });
-        rooms.extend(seen.await);
-    }
-    rooms
 }
 
 /// Makes a persistent room of this owner, whatever the settings say about who may.
@@ -120,9 +84,9 @@ pub async fn create(core: &Arc<Core>, room: &BareJid, owner: BareJid, config: Ro
             }
             let mut new = Box::new(RoomState::new(config, task::now_us()));
             new.affiliate(owner.as_jid().clone(), Some(Affiliated::new(Affiliation::Owner)));
-            let config = RoomConfig { persistent: true, ..new.config.clone() };
-            stored::configuration(&mut Here { core, room, state: &mut new }, &config, &owner).await?;
-            new.config = config;
+            let config = RoomConfig { persistent: true, ..RoomConfig::clone(&new.config) };
+            stored::configuration(&mut Here { core, room, state: &mut new }, &config, &[], &owner).await?;
+            new.config = Arc::new(config);
             tracing::info!(room = %room.jid, %owner, "room created by an operator");
             *state = Some(new);
             Ok(())
@@ -167,7 +131,7 @@ pub async fn configure<E: Send + 'static>(
 ) -> Result<Result<(), E>, StanzaError> {
     in_room(core, room, move |mut here| {
         Box::pin(async move {
-            let mut config = here.state.config.clone();
+            let mut config = RoomConfig::clone(&here.state.config);
             if let Err(refusal) = change(&mut config) {
                 return Ok(Err(refusal));
             }
@@ -199,8 +163,12 @@ pub async fn affiliate(
                 nick: known.and_then(|known| known.nick.clone()).filter(|_| keeps_nick),
                 reason: reason.clone().map(Into::into),
                 follows: known.and_then(|known| known.follows),
+                version: 0,
             });
             let change = [Change::Affiliation { jid: who.clone(), new: new.clone() }];
+            if admin::is_so(here.state, &change[0]) {
+                return Ok(());
+            }
             admin::check_owners(here.state, &change)?;
             stored::affiliations(&mut here, &change).await?;
             let by = here.room.jid.clone();
@@ -232,15 +200,26 @@ pub async fn kick(core: &Arc<Core>, room: &BareJid, nick: String, reason: Option
 pub async fn forget_account(core: &Arc<Core>, account: &BareJid) {
     for room in core.rooms.all() {
         let account = account.clone();
-        let done = in_room(core, &room.jid, move |here| {
+        let done = in_room(core, &room.jid, move |mut here| {
             let known = here.state.affiliations.get(account.as_str()).map(|known| known.affiliation);
-            if known.is_some_and(|affiliation| affiliation != Affiliation::Outcast) {
-                here.state.affiliate(account.into_jid(), None);
-                here.state.version += i64::from(here.state.id.is_some());
-            }
-            Box::pin(async { Ok(()) })
+            here.state.hats.forget(&account);
+            Box::pin(async move {
+                if known.is_some_and(|affiliation| affiliation != Affiliation::Outcast) {
+                    forget(&mut here, account).await;
+                }
+                Ok(())
+            })
         });
         // A room that has gone meanwhile knows nobody.
         drop(done.await);
     }
+}
+
+/// Storage has taken the affiliation away already; that it is done once more is the version by which everybody learns it.
+async fn forget(here: &mut Here<'_>, account: BareJid) {
+    let change = [Change::Affiliation { jid: account.as_jid().clone(), new: None }];
+    if let Err(error) = stored::affiliations(here, &change).await {
+        tracing::error!(room = %here.room.jid, condition = error.condition.as_str(), "a removed account is not told of");
+    }
+    admin::set_affiliation(here, &account.clone(), account.into_jid(), None, Notice::default()).await;
 }

@@ -21,16 +21,21 @@ pub(super) async fn handle(mut here: Here<'_>, asked: Asked) -> Outcome {
     }
     if let Some(destroy) = asked.payload.find("destroy", ns::MUC_OWNER) {
         let destroy = notice(&here, destroy)?;
+        let text_max = here.core.config().limits.room_text_bytes_max;
         let alternate =
             asked.payload.find("destroy", ns::MUC_OWNER).and_then(|el| el.get_attr("jid")).map(str::to_owned);
         let reason = asked.payload.find("destroy", ns::MUC_OWNER).and_then(|el| el.find("reason", ns::MUC_OWNER));
-        stored::destruction(&mut here, alternate, reason.map(Element::text_content)).await?;
+        stored::destruction(&mut here, alternate, reason.map(|reason| cut(&reason.text_content(), text_max))).await?;
         tracing::info!(room = %here.room.jid, by = %asked.bare, "room destroyed");
         exit::destroy(&mut here, destroy).await;
         return Ok(None);
     }
     let form = asked.payload.find("x", ns::DATA_FORM).ok_or_else(StanzaError::bad_request)?;
     let form = DataForm::from_element(form).map_err(|_| StanzaError::bad_request())?;
+    // An instant room is asked for without any (§10.1.2).
+    if form.form_type().is_some_and(|kind| kind != ns::MUC_ROOM_CONFIG) {
+        return Err(StanzaError::bad_request());
+    }
     match form.kind {
         FormType::Submit => submit(&mut here, &asked.bare, &form).await,
         FormType::Cancel => cancel(&mut here).await,
@@ -46,13 +51,18 @@ fn notice(here: &Here<'_>, destroy: &Element) -> Result<String, StanzaError> {
     let venue = venue.map_err(|_| StanzaError::new(Condition::JidMalformed))?;
     let text = |name: &'static str| {
         let text = destroy.find(name, ns::MUC_OWNER).map(Element::text_content).filter(|text| !text.is_empty())?;
-        Some(Element::new(name, ns::MUC_USER).text(&text[..text.floor_char_boundary(text_max)]))
+        Some(Element::new(name, ns::MUC_USER).text(cut(&text, text_max)))
     };
     let element = Element::new("destroy", ns::MUC_USER)
         .attr_opt("jid", venue.as_ref().map(Jid::as_str))
         .child_opt(text("password"))
         .child_opt(text("reason"));
     Ok(element.to_xml(ns::MUC_USER))
+}
+
+/// What is too long ends earlier.
+fn cut(text: &str, bytes_max: usize) -> String {
+    text[..text.floor_char_boundary(bytes_max)].to_owned()
 }
 
 /// §10.1.3, §10.2.

@@ -1,6 +1,7 @@
 //! Registering with a room (XEP-0045 §7.10): one becomes a member and has a nickname of one's own.
 
 use super::admin::{self, Change};
+use super::approve;
 use super::iq::{Asked, Outcome};
 use super::shapes::Notice;
 use super::stored;
@@ -35,6 +36,10 @@ pub(super) async fn handle(mut here: Here<'_>, asked: Asked) -> Outcome {
     let form = asked.payload.find("x", ns::DATA_FORM).and_then(|x| DataForm::from_element(x).ok());
     let form = form.ok_or_else(StanzaError::bad_request)?;
     let nick = rooms::registered_nick(&form).ok_or_else(StanzaError::bad_request)?;
+    if affiliation.is_none() && here.state.config.members_only {
+        // §9.9: who may enter is for the admins to say.
+        return approve::ask(&here, &asked.bare, nick).map(|()| None);
+    }
     register(&mut here, &asked, nick).await.map(|()| None)
 }
 
@@ -50,14 +55,13 @@ fn form(here: &Here<'_>, asked: &Asked) -> Element {
 }
 
 async fn register(here: &mut Here<'_>, asked: &Asked, nick: &str) -> Result<(), StanzaError> {
-    super::rules::may_have_nick(here, &asked.bare, nick)?;
+    let nick = super::rules::to_reserve(here, nick)?;
+    super::rules::may_have_nick(here, &asked.bare, &nick)?;
     let known = here.state.affiliations.get(asked.bare.as_str()).cloned();
-    let full = here.state.affiliations.len() >= here.core.config().limits.room_affiliations_max;
-    if known.is_none() && full {
-        return Err(StanzaError::new(Condition::ResourceConstraint));
-    }
     let known = known.unwrap_or_else(|| Affiliated::new(Affiliation::Member));
-    change(here, asked, Some(Affiliated { nick: Some(nick.into()), ..known })).await
+    change(here, asked, Some(Affiliated { nick: Some(nick.clone()), ..known })).await?;
+    super::nick::assign(here, &asked.bare, &nick).await;
+    Ok(())
 }
 
 /// XEP-0077 §3.2: a member is none any more, others only lose the nickname.
@@ -70,7 +74,11 @@ async fn remove(here: &mut Here<'_>, asked: &Asked, affiliation: Option<Affiliat
 
 async fn change(here: &mut Here<'_>, asked: &Asked, new: Option<Affiliated>) -> Result<(), StanzaError> {
     let jid = asked.bare.as_jid().clone();
-    stored::affiliations(here, &[Change::Affiliation { jid: jid.clone(), new: new.clone() }]).await?;
+    let change = Change::Affiliation { jid: jid.clone(), new: new.clone() };
+    if admin::is_so(here.state, &change) {
+        return Ok(());
+    }
+    stored::affiliations(here, &[change]).await?;
     admin::set_affiliation(here, &asked.bare, jid, new, Notice::default()).await;
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::account::resource::Client;
 use crate::core::Core;
 use crate::rooms::{Affiliated, Affiliation, Role, Room, RoomConfig, RoomState};
 use xep_support::jid::{BareJid, Jid};
+use xep_support::ns;
 use xep_support::stanza::Stanza;
 use xep_support::stanza::error::{Condition, ErrorType, StanzaError};
 
@@ -65,9 +66,29 @@ pub(super) fn may_have_nick(here: &Here<'_>, bare: &BareJid, nick: &str) -> Resu
     Ok(())
 }
 
-/// What a request or answer to an occupant is told that is not there: who is in the room, or who is not, respectively
-/// (§6.6, XEP-0410 §3.2).
-pub(super) fn unknown_occupant(_: &Stanza) -> StanzaError {
+/// A nickname to be reserved, as clients will send it: an address has it in this form.
+pub(super) fn to_reserve(here: &Here<'_>, nick: &str) -> Result<Box<str>, StanzaError> {
+    let bytes_max = here.core.config().limits.room_nick_bytes_max;
+    let jid = occupant_jid(here.room, nick);
+    let nick = jid.as_ref().and_then(|jid| jid.resource()).filter(|nick| nick.len() <= bytes_max);
+    let nick = nick.filter(|nick| !nick.trim().is_empty()).map(Box::from);
+    nick.ok_or_else(|| StanzaError::new(Condition::NotAcceptable).with_text("not a nickname for a room"))
+}
+
+/// What a request to an occupant of a room is told that there is none of (§6.6, XEP-0410 §3.2).
+pub(super) fn unknown_occupant(stanza: &Stanza) -> StanzaError {
+    if stanza.has_child("query", ns::DISCO_INFO) || stanza.has_child("query", ns::DISCO_ITEMS) {
+        return StanzaError::bad_request();
+    }
+    StanzaError::new(Condition::NotAcceptable).with_text("You are not in the room.")
+}
+
+/// What a message is told whose sender is not in the room (§7.4, §7.5); one that waits for its configuration is none yet
+/// (§17.2 number 3).
+pub(super) fn not_in_room(state: &RoomState) -> StanzaError {
+    if state.locked {
+        return super::task::no_room();
+    }
     StanzaError::new(Condition::NotAcceptable).with_text("You are not in the room.")
 }
 

@@ -1,14 +1,13 @@
 //! XEP-0433: public rooms are looked for by words in their addresses, names and descriptions.
 
-use super::{SERVICE, operate};
+use super::{SERVICE, blocks};
 use crate::core::Core;
 use crate::extension::{About, Addressee, Answer, Declare, Extension, IqCall, IqResult};
-use crate::rooms::RoomConfig;
+use crate::rooms::{Listed, RoomConfig};
 use crate::router::bounce::refused;
 use crate::storage::RoomsFor;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use xep_support::formats::form::{DataForm, Field, FieldType, FormType};
 use xep_support::formats::rsm;
 use xep_support::jid::Jid;
@@ -26,18 +25,45 @@ impl Extension for ChannelSearch {
     }
 
     fn declare(self: Arc<Self>, d: &mut Declare<'_>) {
-        let search = ("search", ns::CHANNEL_SEARCH);
-        d.service(SERVICE, None, [ns::CHANNEL_SEARCH, ns::RSM]).iq(
-            Addressee::Service(SERVICE),
-            IqType::Get,
-            search,
-            handle,
-        );
+        d.service(SERVICE, None, [ns::CHANNEL_SEARCH, ns::RSM, BEFORE.ns]);
+        for dialect in [&XEP, &BEFORE] {
+            let search = ("search", dialect.ns);
+            d.iq(Addressee::Service(SERVICE), IqType::Get, search, |call| handle(call, dialect));
+        }
     }
 }
 
-/// The only order there is: nothing comes twice and nothing is left out (§6.1).
-const BY_ADDRESS: &str = "{urn:xmpp:channel-search:0:order}address";
+/// A name under which the protocol goes.
+struct Dialect {
+    ns: &'static str,
+    /// The type of the form.
+    params: &'static str,
+    /// The only order there is: nothing comes twice and nothing is left out (§6.1).
+    by_address: &'static str,
+    /// Who sees addresses: everybody, or moderators.
+    anonymity: [&'static str; 2],
+    /// Clients of the protocol before it was a XEP want to be told how large a page may be, find a room open if that is said
+    /// of it at all, and show the name of one that has none.
+    before: bool,
+}
+
+static XEP: Dialect = Dialect {
+    ns: ns::CHANNEL_SEARCH,
+    params: ns::CHANNEL_SEARCH_PARAMS,
+    by_address: "{urn:xmpp:channel-search:0:order}address",
+    anonymity: ["{urn:xmpp:channel-search:0:anonymity}none", "muc_semianonymous"],
+    before: false,
+};
+
+/// COMPAT: Converse.js and Gajim.
+static BEFORE: Dialect = Dialect {
+    ns: "https://xmlns.zombofant.net/muclumbus/search/1.0",
+    params: "https://xmlns.zombofant.net/muclumbus/search/1.0#params",
+    by_address: "address",
+    anonymity: ["none", "semi"],
+    before: true,
+};
+
 /// Words of one search.
 const WORDS_MAX: usize = 16;
 /// Bytes of them.
@@ -54,26 +80,30 @@ struct Search {
     rooms: bool,
 }
 
-fn handle(call: IqCall<'_>) -> Answer {
+fn handle(call: IqCall<'_>, dialect: &'static Dialect) -> Answer {
     if !call.core.config().rooms.enabled {
         return Answer::error(StanzaError::new(Condition::ServiceUnavailable));
     }
-    let Some(form) = call.payload.find("x", ns::DATA_FORM) else { return Answer::with(template()) };
-    let read = DataForm::from_element(form).map_err(|_| StanzaError::bad_request()).and_then(|form| read(&form));
+    let Some(form) = call.payload.find("x", ns::DATA_FORM) else { return Answer::with(template(dialect)) };
+    let read =
+        DataForm::from_element(form).map_err(|_| StanzaError::bad_request()).and_then(|form| read(&form, dialect));
     let page = rsm::Request::of(&call.payload).map_err(|_| StanzaError::bad_request());
     let (search, page) = match read.and_then(|search| Ok((search, page?))) {
         Ok(both) => both,
         Err(error) => return Answer::error(error),
     };
-    let (core, service) = (call.core.clone(), call.to.clone());
-    Answer::later(async move { results(&core, &service, search, page).await })
+    let (core, service, asker) = (call.core.clone(), call.to.clone(), call.client.account.jid.clone());
+    Answer::later(async move {
+        blocks::check_service(&core, service.as_str(), &asker).await?;
+        results(&core, &service, search, page, dialect).await
+    })
 }
 
 /// §4.2.1.
-fn template() -> Element {
+fn template(dialect: &Dialect) -> Element {
     let flag = |var: &str, label: &str| Field::new(var, FieldType::Boolean).label(label).value("true");
     let form = DataForm::new(FormType::Form)
-        .with_form_type(ns::CHANNEL_SEARCH_PARAMS)
+        .with_form_type(dialect.params)
         .field(Field::new("q", FieldType::TextSingle).label("Search for"))
         .field(Field::new("all", FieldType::Boolean).label("Return all rooms").value("false"))
         .field(flag("sinname", "Search in name"))
@@ -81,9 +111,12 @@ fn template() -> Element {
         .field(flag("sinaddress", "Search in address"))
         .field(Field::new("types", FieldType::ListMulti).value("xep-0045").option("Rooms", "xep-0045"))
         .field(
-            Field::new("key", FieldType::ListSingle).label("Order by").value(BY_ADDRESS).option("Address", BY_ADDRESS),
+            Field::new("key", FieldType::ListSingle)
+                .label("Order by")
+                .value(dialect.by_address)
+                .option("Address", dialect.by_address),
         );
-    Element::new("search", ns::CHANNEL_SEARCH).child(form.to_element())
+    Element::new("search", dialect.ns).child(form.to_element())
 }
 
 fn error(condition: Condition, app: &'static str) -> StanzaError {
@@ -91,11 +124,11 @@ fn error(condition: Condition, app: &'static str) -> StanzaError {
 }
 
 /// §4.2.2. Fields that are not known do not count (§5).
-fn read(form: &DataForm) -> Result<Search, StanzaError> {
-    if form.kind != FormType::Submit || form.form_type() != Some(ns::CHANNEL_SEARCH_PARAMS) {
+fn read(form: &DataForm, dialect: &Dialect) -> Result<Search, StanzaError> {
+    if form.kind != FormType::Submit || form.form_type() != Some(dialect.params) {
         return Err(StanzaError::bad_request());
     }
-    if form.get("key").is_some_and(|key| key != BY_ADDRESS) {
+    if form.get("key").is_some_and(|key| key != dialect.by_address) {
         return Err(error(Condition::FeatureNotImplemented, "invalid-sort-key"));
     }
     let asked = form.get("q").map(str::trim).filter(|q| !q.is_empty());
@@ -130,11 +163,11 @@ fn words(q: &str) -> Result<Vec<String>, StanzaError> {
 
 /// A room that was found.
 struct Found {
-    config: RoomConfig,
+    config: Arc<RoomConfig>,
     occupants: usize,
 }
 
-async fn results(core: &Arc<Core>, service: &Jid, search: Search, page: rsm::Request) -> IqResult {
+async fn results(core: &Arc<Core>, service: &Jid, search: Search, page: rsm::Request, dialect: &Dialect) -> IqResult {
     let page_max = core.config().limits.rooms_page_max;
     let most = page.max.and_then(|max| usize::try_from(max).ok()).map_or(page_max, |max| max.min(page_max));
     let after = page.after.as_deref().and_then(|after| after.split('@').next()).unwrap_or_default().to_owned();
@@ -149,9 +182,10 @@ async fn results(core: &Arc<Core>, service: &Jid, search: Search, page: rsm::Req
     let address = |name: &String| format!("{name}@{service}");
     let ends = found.keys().next().zip(found.keys().last()).map(|(first, last)| (address(first), address(last)));
     let count = (!more && after.is_empty()).then_some(found.len() as u64);
-    let items = found.iter().map(|(name, room)| item(&address(name), room));
-    let result = Element::new("result", ns::CHANNEL_SEARCH).children(items.collect::<Vec<_>>());
-    Ok(Some(result.child(rsm::Page { ends, count }.to_element())))
+    let items = found.iter().map(|(name, room)| item(&address(name), name, room, dialect));
+    let result = Element::new("result", dialect.ns).children(items.collect::<Vec<_>>());
+    let max = dialect.before.then(|| Element::new("max", ns::RSM).text(most.to_string()));
+    Ok(Some(result.child(rsm::Page { ends, count }.to_element().child_opt(max))))
 }
 
 /// By name, one more than are wanted: those on disk, and those that are in memory only.
@@ -162,7 +196,12 @@ async fn find(
     after: &str,
     most: usize,
 ) -> Result<BTreeMap<String, Found>, StanzaError> {
-    let limit = u32::try_from(most + 1).unwrap_or(u32::MAX);
+    let closed = blocks::closed(core, service).await?;
+    // One more than fit tells that there is more; those that are closed are none of them.
+    let limit = most + 1 + closed.len();
+    let wanted = |name: &str, room: &Listed| room.is_public() && matches(search, name, &room.config);
+    let temporary = core.rooms.temporary.page(service, after, limit, wanted).await;
+    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     let stored = match &search.words {
         None => core.storage.rooms_page(service, after, limit, RoomsFor::Everybody).await,
         Some(words) => {
@@ -173,20 +212,14 @@ async fn find(
     let local = |jid: &str| jid.split('@').next().unwrap_or_default().to_owned();
     let mut found = BTreeMap::new();
     for room in stored.map_err(refused("rooms"))? {
-        let config = RoomConfig::from_stored(&room.config).unwrap_or_default();
-        let occupants = core.rooms.find(&room.jid).map_or(0, |room| room.sessions.load(Relaxed));
+        let config = Arc::new(RoomConfig::from_stored(&room.config).unwrap_or_default());
+        let occupants = core.rooms.find(&room.jid).and_then(|room| room.listed()).map_or(0, |room| room.occupants);
         found.insert(local(&room.jid), Found { config, occupants });
     }
-    for room in operate::temporary(core, service).await {
-        let name = local(room.jid.as_str());
-        let is_new = room.config.public && !room.locked && name.as_str() > after;
-        if is_new && matches(search, &name, &room.config) {
-            found.entry(name).or_insert(Found { config: room.config, occupants: room.occupants });
-        }
+    for (name, Listed { config, occupants, .. }) in temporary {
+        found.entry(name).or_insert(Found { config, occupants });
     }
-    if let Some(closed) = core.rooms.blocks.of(service) {
-        found.retain(|name, _| !closed.contains(&format!("{name}@{service}")));
-    }
+    found.retain(|name, _| !closed.contains(name));
     Ok(found)
 }
 
@@ -204,20 +237,21 @@ fn matches(search: &Search, name: &str, config: &RoomConfig) -> bool {
 }
 
 /// §6.2.
-fn item(address: &str, room: &Found) -> Element {
-    let (config, ns) = (&room.config, ns::CHANNEL_SEARCH);
+fn item(address: &str, local: &str, room: &Found, dialect: &Dialect) -> Element {
+    let (config, ns) = (&room.config, dialect.ns);
     let text = |name: &'static str, text: &str| (!text.is_empty()).then(|| Element::new(name, ns).text(text));
     let is_open = !config.members_only && config.password.is_none();
-    let anonymity =
-        if config.is_non_anonymous() { "{urn:xmpp:channel-search:0:anonymity}none" } else { "muc_semianonymous" };
+    let open = if is_open { "true" } else { "false" };
+    let anonymity = dialect.anonymity[usize::from(!config.is_non_anonymous())];
+    let name = if config.name.is_empty() && dialect.before { local } else { &config.name };
     Element::new("item", ns)
         .attr("address", address)
-        .child_opt(text("name", &config.name))
+        .child_opt(text("name", name))
         .child_opt(text("description", &config.description))
         .child_opt(text("language", &config.lang))
         .child_opt(text("nusers", &room.occupants.to_string()))
         .child_opt(text("service-type", "xep-0045"))
-        .child_opt(text("is-open", if is_open { "true" } else { "false" }))
+        .child_opt(text("is-open", open).filter(|_| is_open || !dialect.before))
         .child_opt(text("anonymity-mode", anonymity))
 }
 
@@ -231,6 +265,7 @@ mod tests {
             &fields
                 .iter()
                 .fold(form, |form, (var, value)| form.field(Field::new(*var, FieldType::TextSingle).value(*value))),
+            &XEP,
         )
     }
 
@@ -239,7 +274,7 @@ mod tests {
         let search = asked(&[("q", "Dark, cave"), ("sinname", "0"), ("x", "y")]).expect("a search");
         assert_eq!(search.words, Some(vec!["dark".to_owned(), "cave".to_owned()]));
         assert_eq!((search.columns, search.rooms), ([true, false, true], true));
-        assert_eq!(asked(&[("all", "true"), ("key", BY_ADDRESS)]).map(|search| search.words), Ok(None));
+        assert_eq!(asked(&[("all", "true"), ("key", XEP.by_address)]).map(|search| search.words), Ok(None));
         assert_eq!(asked(&[("all", "1"), ("types", "xep-0369")]).map(|search| search.rooms), Ok(false));
         let rows: [(&[(&str, &str)], Condition); 4] = [
             (&[], Condition::BadRequest),

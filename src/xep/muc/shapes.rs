@@ -2,7 +2,8 @@
 
 use super::message::write_occupant_id;
 use super::task::{Here, Pace, give};
-use crate::rooms::{Affiliation, Occupant, Role, RoomState, Seat, affiliation_name};
+use super::versions;
+use crate::rooms::{Affiliation, Occupant, Role, RoomConfig, RoomState, Seat, Sight, affiliation_name};
 use std::sync::Arc;
 use xep_support::jid::Jid;
 use xep_support::ns;
@@ -24,6 +25,10 @@ pub(super) struct Notice {
     pub(super) reason: Option<String>,
     /// Its content: the room is no more (§10.9).
     pub(super) destroy: Option<String>,
+    /// Nobody is told of somebody who is not there.
+    pub(super) quiet: bool,
+    /// It comes with a change of the occupant's affiliation, by versions (XEP-0463).
+    pub(super) change: Option<Arc<versions::Change>>,
 }
 
 impl Notice {
@@ -40,23 +45,52 @@ struct Told {
     fully: bool,
     /// Is the occupant itself.
     own: bool,
+    /// Is told versions of the affiliations (XEP-0463).
+    sight: Option<Sight>,
 }
+
+impl Told {
+    fn of(state: &RoomState, viewer: &Occupant, notice: &Notice) -> Self {
+        let sight = notice.change.as_ref().and_then(|_| versions::sight_of(state, viewer));
+        Self { fully: state.sees_addresses(viewer.role), own: false, sight }
+    }
+
+    /// As one of the shapes there can be.
+    fn place(self) -> usize {
+        let sight = self.sight.map_or(0, |sight| sight.place() + 1);
+        usize::from(self.fully) | usize::from(self.own) << 1 | sight << 2
+    }
+}
+
+/// The number of these.
+const SHAPES: usize = 12;
 
 /// Does somebody in this role see the presence of this occupant?
 pub(super) fn sees(state: &RoomState, viewer: Role, occupant: &Occupant) -> bool {
+    sees_by(&state.config, viewer, occupant)
+}
+
+/// The same with another configuration.
+pub(super) fn sees_by(config: &RoomConfig, viewer: Role, occupant: &Occupant) -> bool {
     let large = occupant.shown_to_all || occupant.role == Role::Moderator || viewer == Role::Moderator;
-    state.is_broadcast(occupant.role) && large
+    config.presence_broadcast.contains(&occupant.role) && large
 }
 
 /// What the client's own presence must not contain, and what the room puts there.
 fn is_ours(child: &Child<'_>) -> bool {
-    matches!(child.ns(), ns::MUC | ns::MUC_USER | ns::OCCUPANT_ID)
+    matches!(child.ns(), ns::MUC | ns::MUC_USER | ns::OCCUPANT_ID | ns::HATS)
+}
+
+/// What the room says of an occupant that is there, whatever it is to the room.
+fn write_who(out: &mut String, occupant: &Occupant) {
+    write_occupant_id(out, &occupant.id);
+    out.push_str(occupant.hats.as_deref().unwrap_or_default());
 }
 
 /// The presence of an occupant, from what its client sent or the room made of that before.
 pub(super) fn shape(occupant: &Occupant, base: &Stanza, jid: Option<&Jid>) -> Arc<Stanza> {
     let mut tail = String::with_capacity(256);
-    write_occupant_id(&mut tail, &occupant.id);
+    write_who(&mut tail, occupant);
     write_x(&mut tail, occupant.affiliation, Some(occupant.role), jid, &Notice::default(), false);
     let mut stanza = base.rebuilt(|child| !is_ours(child), &tail);
     stanza.set_from(occupant.jid.clone());
@@ -71,6 +105,29 @@ pub(super) fn refresh(occupant: &mut Occupant, base: Option<&Stanza>) {
     };
     occupant.shown = shown;
     occupant.shown_fully = None;
+}
+
+/// Another session of an occupant is about to be seen in place of the last one: how that was seen is remembered.
+pub(super) fn remember(state: &mut RoomState, slot: u32) {
+    let Some(occupant) = state.occupants.at(slot) else { return };
+    if let Some(last) = occupant.seats.last() {
+        state.seen_before.insert(last.number, occupant.shown.clone());
+    }
+}
+
+/// What is seen of an occupant is what this session of it says now.
+pub(super) fn says(state: &mut RoomState, slot: u32, full: &str, stanza: &Stanza) {
+    let is_it = |seat: &Seat| seat.resource().jid.as_str() == full;
+    if state.occupants.at(slot).and_then(|occupant| occupant.seats.last()).is_some_and(|last| !is_it(last)) {
+        remember(state, slot);
+    }
+    let Some(occupant) = state.occupants.at_mut(slot) else { return };
+    if let Some(at) = occupant.seats.iter().position(is_it) {
+        let seat = occupant.seats.remove(at);
+        state.seen_before.remove(&seat.number);
+        occupant.seats.push(seat);
+    }
+    refresh(occupant, Some(stanza));
 }
 
 /// The real address that is shown: that of the latest session.
@@ -93,6 +150,19 @@ pub(super) fn seen(state: &mut RoomState, slot: u32, fully: bool) -> Option<Arc<
 
 /// `<x/>`; `to_self`: for the occupant itself.
 pub(super) fn write_x(
+    out: &mut String,
+    affiliation: Option<Affiliation>,
+    role: Option<Role>,
+    jid: Option<&Jid>,
+    notice: &Notice,
+    to_self: bool,
+) {
+    write_open_x(out, affiliation, role, jid, notice, to_self);
+    out.push_str("</x>");
+}
+
+/// The same without its end.
+fn write_open_x(
     out: &mut String,
     affiliation: Option<Affiliation>,
     role: Option<Role>,
@@ -142,7 +212,6 @@ pub(super) fn write_x(
         out.push_str(&code.to_string());
         out.push_str("'/>");
     }
-    out.push_str("</x>");
 }
 
 /// Presence for one shape of addressees.
@@ -152,19 +221,42 @@ struct Shapes<'a> {
     role: Option<Role>,
     jid: Option<Jid>,
     notice: &'a Notice,
-    made: [Option<Arc<Stanza>>; 4],
+    made: [Option<Arc<Stanza>>; SHAPES],
 }
 
 impl Shapes<'_> {
-    fn of(&mut self, told: Told) -> Arc<Stanza> {
-        let place = usize::from(told.fully) | usize::from(told.own) << 1;
+    /// Is it there, and not on its way out?
+    fn is_there(&self) -> bool {
+        self.base.presence_type() == Ok(PresenceType::Available)
+    }
+
+    /// Those that were made before, without anything special.
+    fn made_before(shown: Option<Arc<Stanza>>, fully: Option<Arc<Stanza>>) -> [Option<Arc<Stanza>>; SHAPES] {
+        let mut made: [Option<Arc<Stanza>>; SHAPES] = Default::default();
+        [made[0], made[1]] = [shown, fully];
+        made
+    }
+
+    fn of(&mut self, state: &RoomState, told: Told) -> Arc<Stanza> {
+        let place = told.place();
         if let Some(made) = &self.made[place] {
             return made.clone();
         }
         let mut tail = String::with_capacity(256);
-        write_occupant_id(&mut tail, &self.occupant.id);
+        match self.is_there() {
+            true => write_who(&mut tail, self.occupant),
+            false => write_occupant_id(&mut tail, &self.occupant.id),
+        }
         let jid = self.jid.as_ref().filter(|_| told.fully);
-        write_x(&mut tail, self.occupant.affiliation, self.role, jid, self.notice, told.own);
+        write_open_x(&mut tail, self.occupant.affiliation, self.role, jid, self.notice, told.own);
+        if let Some(sight) = told.sight {
+            match self.notice.change.as_ref().and_then(|change| change.mav(sight)) {
+                Some(mav) => tail.push_str(mav),
+                None if told.own => versions::write_head(&mut tail, state, sight),
+                None => {}
+            }
+        }
+        tail.push_str("</x>");
         let mut stanza = self.base.rebuilt(|child| !is_ours(child), &tail);
         stanza.set_from(self.occupant.jid.clone());
         let stanza = Arc::new(stanza);
@@ -187,7 +279,7 @@ pub(super) async fn show(here: &mut Here<'_>, slot: u32, notice: &Notice) {
         role: Some(occupant.role),
         jid: address(occupant),
         notice,
-        made: [without, with, None, None],
+        made: Shapes::made_before(without, with),
     };
     tell_others(here.state, slot, occupant, &mut shapes).await;
     for seat in &occupant.seats {
@@ -198,10 +290,13 @@ pub(super) async fn show(here: &mut Here<'_>, slot: u32, notice: &Notice) {
 async fn tell_others(state: &RoomState, slot: u32, occupant: &Occupant, shapes: &mut Shapes<'_>) {
     let mut pace = Pace::default();
     for other in (0..state.occupants.slots()).filter(|other| *other != slot) {
-        let Some(viewer) = state.occupants.at(other).filter(|viewer| sees(state, viewer.role, occupant)) else {
+        let Some(viewer) = state.occupants.at(other) else { continue };
+        if !sees(state, viewer.role, occupant) {
+            shapes.notice.change.iter().for_each(|change| change.give(state, viewer));
+            pace.step().await;
             continue;
-        };
-        let stanza = shapes.of(Told { fully: state.sees_addresses(viewer.role), own: false });
+        }
+        let stanza = shapes.of(state, Told::of(state, viewer, shapes.notice));
         for seat in &viewer.seats {
             give(seat, &stanza);
             pace.step().await;
@@ -210,7 +305,24 @@ async fn tell_others(state: &RoomState, slot: u32, occupant: &Occupant, shapes: 
 }
 
 fn tell_own(state: &RoomState, role: Role, seat: &Seat, shapes: &mut Shapes<'_>) {
-    give(seat, &shapes.of(Told { fully: state.sees_addresses(role), own: true }));
+    let sight = versions::sight(state, shapes.occupant.affiliation, role).filter(|_| shapes.is_there());
+    give(seat, &shapes.of(state, Told { fully: state.sees_addresses(role), own: true, sight }));
+}
+
+/// Tells those who see real addresses that an occupant has another one, and is otherwise as it was.
+pub(super) async fn show_address(here: &mut Here<'_>, slot: u32) {
+    let Some(stanza) = seen(here.state, slot, true) else { return };
+    let (state, mut pace) = (&*here.state, Pace::default());
+    let Some(occupant) = state.occupants.at(slot) else { return };
+    for (other, viewer) in state.occupants.places() {
+        if other == slot || !state.sees_addresses(viewer.role) || !sees(state, viewer.role, occupant) {
+            continue;
+        }
+        for seat in &viewer.seats {
+            give(seat, &stanza);
+            pace.step().await;
+        }
+    }
 }
 
 /// Tells everybody but this session of it that an occupant is there.
@@ -218,7 +330,7 @@ pub(super) async fn show_others_only(here: &mut Here<'_>, slot: u32, but: &str) 
     let Some(occupant) = here.state.occupants.at(slot) else { return };
     let notice = Notice::default();
     let (role, jid) = (Some(occupant.role), address(occupant));
-    let made = [Some(occupant.shown.clone()), occupant.shown_fully.clone(), None, None];
+    let made = Shapes::made_before(Some(occupant.shown.clone()), occupant.shown_fully.clone());
     let mut shapes = Shapes { occupant, base: &occupant.shown, role, jid, notice: &notice, made };
     tell_others(here.state, slot, occupant, &mut shapes).await;
     for seat in occupant.seats.iter().filter(|seat| seat.resource().jid.as_str() != but) {
@@ -242,13 +354,27 @@ pub(super) async fn hide_renamed(here: &Here<'_>, occupant: &Occupant, notice: &
 pub(super) fn show_to_self(here: &Here<'_>, slot: u32, full: &str, notice: &Notice) {
     let Some(occupant) = here.state.occupants.at(slot) else { return };
     let Some(seat) = occupant.seat(full) else { return };
-    let mut tail = String::with_capacity(256);
-    write_occupant_id(&mut tail, &occupant.id);
-    let jid = address(occupant).filter(|_| here.state.sees_addresses(occupant.role));
-    write_x(&mut tail, occupant.affiliation, Some(occupant.role), jid.as_ref(), notice, true);
-    let mut stanza = occupant.shown.rebuilt(|child| !is_ours(child), &tail);
-    stanza.set_from(occupant.jid.clone());
-    give(seat, &Arc::new(stanza));
+    let (role, jid) = (Some(occupant.role), address(occupant));
+    let mut shapes = Shapes { occupant, base: &occupant.shown, role, jid, notice, made: Default::default() };
+    tell_own(here.state, occupant.role, seat, &mut shapes);
+}
+
+/// The same for all of them.
+pub(super) fn show_to_all_of(here: &Here<'_>, slot: u32) {
+    let Some(occupant) = here.state.occupants.at(slot) else { return };
+    for seat in &occupant.seats {
+        show_to_self(here, slot, seat.resource().jid.as_str(), &Notice::default());
+    }
+}
+
+/// Would it take too many presences to show everybody so many occupants anew?
+pub(super) fn is_too_much(here: &Here<'_>, occupants: usize) -> bool {
+    let presences = occupants.saturating_mul(here.state.occupants.sessions());
+    let is_it = presences > here.core.config().limits.room_shown_again_max;
+    if is_it {
+        tracing::info!(room = %here.room.jid, presences, "too many are there to be shown again");
+    }
+    is_it
 }
 
 /// Tells everybody that an occupant is gone, which is in the room no more: those who saw it before, then the sessions it
@@ -307,11 +433,18 @@ pub(super) async fn changed_role(here: &mut Here<'_>, slot: u32, before: Role, n
     let mut pace = Pace::default();
     for other in (0..state.occupants.slots()).filter(|other| *other != slot) {
         let Some(viewer) = state.occupants.at(other) else { continue };
-        let told = Told { fully: state.sees_addresses(viewer.role), own: false };
-        let stanza = match (saw(viewer.role), sees(state, viewer.role, occupant)) {
-            (_, true) => there.of(told),
-            (true, false) => away.of(told),
-            (false, false) => continue,
+        let told = Told::of(state, viewer, notice);
+        let is_seen = sees(state, viewer.role, occupant);
+        if !is_seen {
+            notice.change.iter().for_each(|change| change.give(state, viewer));
+        }
+        let stanza = match (saw(viewer.role), is_seen) {
+            (_, true) => there.of(state, told),
+            (true, false) => away.of(state, Told { sight: None, ..told }),
+            (false, false) => {
+                pace.step().await;
+                continue;
+            }
         };
         for seat in &viewer.seats {
             give(seat, &stanza);

@@ -4,9 +4,10 @@ use super::admin::Change;
 use super::surviving;
 use super::task::Here;
 use crate::core::Core;
-use crate::rooms::{Affiliated, Affiliation, Room, RoomConfig, RoomState, Subject};
+use crate::rooms::{Affiliated, Affiliation, Hats, Room, RoomConfig, RoomState, Subject};
 use crate::router::bounce::refused;
 use crate::storage::{self, NewRoom, RoomAffiliation, RoomCreated, RoomFound, RoomGone, RoomRow};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use xep_support::jid::{BareJid, Jid};
 use xep_support::stanza::Stanza;
@@ -26,6 +27,8 @@ fn state(row: RoomRow) -> Result<Box<RoomState>, storage::Error> {
     let config = config.ok_or_else(|| storage::Error::Invalid("the configuration of a room".into()))?;
     let mut state = RoomState::new(config, row.created_us);
     (state.id, state.version, state.photos) = (Some(row.id), row.version, row.photos);
+    state.shown_version = row.shown_version;
+    state.hats = Hats::from_stored(row.hats);
     for known in row.affiliations {
         let (jid, affiliation) = (Jid::parse(&known.jid), Affiliation::from_number(known.affiliation));
         let (Ok(jid), Some(affiliation)) = (jid, affiliation) else {
@@ -33,7 +36,9 @@ fn state(row: RoomRow) -> Result<Box<RoomState>, storage::Error> {
             continue;
         };
         let (nick, reason) = (known.nick.map(Into::into), known.reason.map(Into::into));
-        state.affiliate(jid, Some(Affiliated { affiliation, nick, reason, follows: known.follows }));
+        let (follows, version) = (known.follows, known.version);
+        let known = Affiliated { affiliation, nick, reason, follows, version };
+        state.place(jid, Some(known));
     }
     let subject = row.subject.and_then(|text| Stanza::parse(text.as_bytes(), &StreamContext::stored()).ok());
     state.subject = subject.map(|stanza| Subject { stanza: Arc::new(stanza), at_us: row.subject_us.unwrap_or(0) });
@@ -47,57 +52,102 @@ fn row(jid: &Jid, known: Option<&Affiliated>) -> RoomAffiliation {
         nick: known.and_then(|known| known.nick.as_deref()).map(str::to_owned),
         reason: known.and_then(|known| known.reason.as_deref()).map(str::to_owned),
         follows: known.and_then(|known| known.follows),
-        version: 0,
+        version: known.map_or(0, |known| known.version),
     }
 }
 
-/// Changes of affiliations.
-pub(super) async fn affiliations(here: &mut Here<'_>, changes: &[Change]) -> Result<(), StanzaError> {
-    let rows = changes.iter().filter_map(|change| match change {
-        Change::Affiliation { jid, new } => Some(row(jid, new.as_ref())),
-        Change::Role { .. } => None,
-    });
-    let rows: Vec<RoomAffiliation> = rows.collect();
-    let Some(id) = here.state.id.filter(|_| !rows.is_empty()) else { return Ok(()) };
-    here.state.version = here.core.storage.room_set_affiliations(id, rows).await.map_err(refused("room"))?;
+/// Are there no more entries than a room may have after these changes? Whoever leaves one list may be left on another.
+pub(super) fn check_total(here: &Here<'_>, changes: &[Change]) -> Result<(), StanzaError> {
+    let known = &here.state.affiliations;
+    let mut after = BTreeMap::new();
+    for change in changes {
+        if let Change::Affiliation { jid, new } = change {
+            after.insert(jid, new.is_some());
+        }
+    }
+    let added = after.iter().filter(|(jid, stays)| **stays && !known.contains_key(**jid)).count();
+    let removed = after.iter().filter(|(jid, stays)| !**stays && known.contains_key(**jid)).count();
+    if added > removed && known.len() + added - removed > here.core.config().limits.room_affiliations_max {
+        return Err(
+            StanzaError::new(Condition::ResourceConstraint).with_text("too many entries in the lists of a room")
+        );
+    }
     Ok(())
 }
 
-/// The subject has changed. Nobody waits for it: the message that says so is in the archive.
-pub(super) async fn subject(core: &Arc<Core>, state: &RoomState) {
-    let (Some(id), Some(subject)) = (state.id, &state.subject) else { return };
-    let text = (subject.stanza.to_xml(), subject.at_us);
-    if let Err(error) = core.storage.room_set_subject(id, Some(text)).await {
-        tracing::error!(%error, "the subject of a room could not be stored");
-    }
+fn rows(changes: &[Change]) -> Vec<RoomAffiliation> {
+    let row = |change: &Change| match change {
+        Change::Affiliation { jid, new } => Some(row(jid, new.as_ref())),
+        Change::Role { .. } => None,
+    };
+    changes.iter().filter_map(row).collect()
 }
 
-/// The room has another configuration; it becomes a stored one, or is one no more, as that says.
-pub(super) async fn configuration(here: &mut Here<'_>, config: &RoomConfig, by: &BareJid) -> Result<(), StanzaError> {
+/// Changes of affiliations, each of which is a version. They are to be made to the state now, in this order.
+pub(super) async fn affiliations(here: &mut Here<'_>, changes: &[Change]) -> Result<(), StanzaError> {
+    check_total(here, changes)?;
+    let rows = rows(changes);
+    let Some(id) = here.state.id.filter(|_| !rows.is_empty()) else { return Ok(()) };
+    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let version = here.core.storage.room_set_affiliations(id, rows).await.map_err(refused("room"))?;
+    // That the account of somebody was removed may have been one in between.
+    here.state.version = version - count;
+    Ok(())
+}
+
+/// The room has another configuration and other affiliations; it becomes a stored one, or is one no more, as that says.
+pub(super) async fn configuration(
+    here: &mut Here<'_>,
+    config: &RoomConfig,
+    changes: &[Change],
+    by: &BareJid,
+) -> Result<(), StanzaError> {
     let storage = &here.core.storage;
     match (here.state.id, config.persistent) {
         (Some(id), true) => {
-            storage.room_configure(id, config.to_stored(), config.listed()).await.map_err(refused("room"))
+            let rows = rows(changes);
+            let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+            let done = storage.room_configure(id, config.to_stored(), config.listed(), rows);
+            if let Some(version) = done.await.map_err(refused("room"))? {
+                here.state.version = version - count;
+            }
+            Ok(())
         }
         (Some(id), false) => {
             storage.room_destroy(id, None).await.map_err(refused("room"))?;
             surviving::forget_all(here);
             here.state.id = None;
+            here.state.photos.clear();
+            here.state.counted = here.core.rooms.created.count(by, usize::MAX);
             Ok(())
         }
-        (None, true) => create(here, config, by).await,
+        (None, true) => create(here, config, changes, by).await,
         (None, false) => Ok(()),
     }
 }
 
-async fn create(here: &mut Here<'_>, config: &RoomConfig, by: &BareJid) -> Result<(), StanzaError> {
+async fn create(here: &mut Here<'_>, config: &RoomConfig, changes: &[Change], by: &BareJid) -> Result<(), StanzaError> {
+    let known = here.state.affiliations.iter().map(|(jid, known)| (jid.as_str().to_owned(), row(jid, Some(known))));
+    let mut affiliations: BTreeMap<String, RoomAffiliation> = known.collect();
+    let mut version = here.state.version;
+    for change in rows(changes) {
+        // Each is a version, as it will be here.
+        version += 1;
+        match change.affiliation {
+            0 => drop(affiliations.remove(&change.jid)),
+            _ => drop(affiliations.insert(change.jid.clone(), RoomAffiliation { version, ..change })),
+        }
+    }
     let room = NewRoom {
         jid: here.room.jid.as_str().to_owned(),
         config: config.to_stored(),
         listed: config.listed(),
         creator: by.as_str().to_owned(),
         created_us: here.state.created_us,
-        affiliations: here.state.affiliations.iter().map(|(jid, known)| row(jid, Some(known))).collect(),
+        affiliations: affiliations.into_values().collect(),
+        subject: here.state.subject.as_ref().map(|subject| (subject.stanza.to_xml(), subject.at_us)),
+        hats: here.state.hats.to_stored(),
+        version,
     };
     let (service_max, owner_max) = {
         let limits = &here.core.config().limits;
@@ -106,8 +156,8 @@ async fn create(here: &mut Here<'_>, config: &RoomConfig, by: &BareJid) -> Resul
     match here.core.storage.room_create(room, service_max, owner_max).await.map_err(refused("room"))? {
         RoomCreated::Made(id) => {
             here.state.id = Some(id);
+            here.state.counted = None;
             surviving::note_all(here);
-            subject(here.core, here.state).await;
             Ok(())
         }
         RoomCreated::TooMany => Err(StanzaError::new(Condition::ResourceConstraint).with_text("too many rooms")),

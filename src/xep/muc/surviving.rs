@@ -6,13 +6,14 @@
 //! the last message. Those whose sessions are over are shown to have left. A temporary room is gone: its occupants are told.
 
 use super::shapes::{self, Notice};
-use super::task::{self, Here, give};
-use super::{enter, history, rules};
+use super::task::{self, Here, Pace, give};
+use super::{blocks, enter, history, rules};
+use crate::account::joined::{Joined, JoinedRoom};
 use crate::account::resource::Client;
 use crate::core::Core;
 use crate::journal::room_mark;
 use crate::outbox::{Item, Receipt};
-use crate::rooms::{Affiliation, Event, Joined, JoinedRoom, Room, RoomState};
+use crate::rooms::{Affiliation, Event, Room, RoomState};
 use crate::xep::mam::rooms as mam;
 use std::sync::Arc;
 use xep_support::jid::{BareJid, Jid};
@@ -63,7 +64,7 @@ pub fn settle(core: &Arc<Core>) {
         let work = Event::Work(Box::new(move |room, state| {
             Box::pin(async move {
                 if let Some(state) = state.as_deref_mut() {
-                    show_absent(&Here { core: &core_too, room, state }, &nicks);
+                    show_absent(&Here { core: &core_too, room, state }, &nicks).await;
                 }
                 nicks.iter().for_each(|nick| {
                     let is_there = state.as_ref().is_some_and(|state| state.occupants.of_exact_nick(nick).is_some());
@@ -72,6 +73,26 @@ pub fn settle(core: &Arc<Core>) {
             })
         }));
         task::post(core, &room, work);
+    }
+}
+
+/// §11.2: the service ends. Who will not be in its rooms again when it is back is told; nobody is told of the others, who are
+/// in the rooms as long as these are there. A stop costs a stanza for each session and room by that, not for each two sessions.
+pub async fn end(core: &Arc<Core>) {
+    let mut pace = Pace::default();
+    for account in core.accounts.connected() {
+        let ending: Vec<_> = {
+            let mut state = account.lock();
+            let ending = state.resources.iter_mut().filter(|bound| bound.resource.outbox.session() == 0);
+            ending.filter_map(|bound| Some((bound.resource.clone(), bound.rooms.take()?))).collect()
+        };
+        for (resource, rooms) in ending {
+            for room in &rooms.0 {
+                let item = Item::addressed(Arc::new(farewell(&room.jid, 332)), resource.jid.as_jid().clone());
+                let _ = resource.outbox.push(item);
+                pace.step().await;
+            }
+        }
     }
 }
 
@@ -87,6 +108,9 @@ struct Back {
 async fn come_back(core: &Arc<Core>, room: &Arc<Room>, state: &mut Option<Box<RoomState>>, back: Back) {
     let Some(state) = state.as_deref_mut() else { return put_out(&back, 332) };
     let mut here = Here { core, room, state };
+    if blocks::check(core, &room.jid, &back.client.account.jid).await.is_err() {
+        return put_out(&back, 307);
+    }
     let affiliation = here.state.affiliation(&back.client.account.jid);
     let is_out = affiliation == Some(Affiliation::Outcast) || (affiliation.is_none() && here.state.config.members_only);
     let taken = rules::may_have_nick(&here, &back.client.account.jid, back.jid.resource().unwrap_or_default()).is_err();
@@ -98,7 +122,7 @@ async fn come_back(core: &Arc<Core>, room: &Arc<Room>, state: &mut Option<Box<Ro
         };
         return put_out(&back, code);
     }
-    let joined = JoinedRoom { room: room.clone(), jid: back.jid.clone(), since: back.after };
+    let joined = JoinedRoom { jid: back.jid.clone(), since: back.after };
     if !enter::note_joined(&here, &back.client, joined).is_ok_and(|there| there) {
         return;
     }
@@ -130,20 +154,28 @@ async fn catch_up(here: &Here<'_>, client: &Client, after: i64) {
 
 /// It is not in the room any more.
 fn put_out(back: &Back, code: u16) {
-    let mut x = String::new();
-    shapes::write_x(&mut x, None, None, None, &Notice::codes([code]), true);
-    let stanza = Stanza::presence(PresenceType::Unavailable, Some(&back.jid), None).rebuilt(|_| true, &x);
+    let stanza = farewell(&back.jid, code);
     let _ = back.client.resource.outbox.push(Item::addressed(Arc::new(stanza), back.client.jid().as_jid().clone()));
 }
 
-fn show_absent(here: &Here<'_>, nicks: &[Box<str>]) {
+fn farewell(from: &Jid, code: u16) -> Stanza {
+    let mut x = String::new();
+    shapes::write_x(&mut x, None, None, None, &Notice::codes([code]), true);
+    Stanza::presence(PresenceType::Unavailable, Some(from), None).rebuilt(|_| true, &x)
+}
+
+async fn show_absent(here: &Here<'_>, nicks: &[Box<str>]) {
+    let mut pace = Pace::default();
     for nick in nicks.iter().filter(|nick| here.state.occupants.of_exact_nick(nick).is_none()) {
         let Some(jid) = rules::occupant_jid(here.room, nick) else { continue };
         let mut x = String::new();
         shapes::write_x(&mut x, None, None, None, &Notice::codes([333]), false);
         let gone = Arc::new(Stanza::presence(PresenceType::Unavailable, Some(&jid), None).rebuilt(|_| true, &x));
         for occupant in here.state.occupants.iter() {
-            occupant.seats.iter().for_each(|seat| give(seat, &gone));
+            for seat in &occupant.seats {
+                give(seat, &gone);
+                pace.step().await;
+            }
         }
     }
 }

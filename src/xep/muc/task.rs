@@ -1,6 +1,6 @@
 //! The task of a room: one event after the other, in bounded steps.
 
-use super::{enter, exit, message, private, rules, stored};
+use super::{activity, enter, exit, message, private, requests, rules, stored};
 use crate::clock;
 use crate::core::Core;
 use crate::outbox::Item;
@@ -38,7 +38,12 @@ pub(super) struct Pace(u32);
 impl Pace {
     /// One more; now and then the others have their turn.
     pub(super) async fn step(&mut self) {
-        self.0 += 1;
+        self.steps(1).await;
+    }
+
+    /// So many more.
+    pub(super) async fn steps(&mut self, count: u32) {
+        self.0 += count;
         if self.0 >= STEP {
             self.0 = 0;
             tokio::task::yield_now().await;
@@ -88,6 +93,8 @@ pub(crate) async fn with_room<T: Send + 'static>(
         Box::pin(async move {
             let core = inner;
             let value = work(&core, room, state).await;
+            // Whoever is answered finds it in the lists as it is now.
+            noted(&core, room, state);
             // Whoever asked may no longer listen.
             drop(answer.send(value));
         })
@@ -102,11 +109,7 @@ pub(crate) type BoxedIn<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send
 /// An event that is not taken.
 fn refuse(core: &Arc<Core>, event: Event, error: StanzaError) {
     match event {
-        Event::Presence { client, stanza, .. } => {
-            if let Some(reply) = stanza.error_reply(&error) {
-                client.send(reply);
-            }
-        }
+        Event::Presence { client, stanza, .. } => enter::refuse(&client, &stanza, error),
         Event::Message(parcel) | Event::Iq(parcel) => bounce(core, &parcel, error),
         // The one waits for an answer and gets none; the other is never refused.
         Event::Work(_) | Event::Left { .. } => {}
@@ -159,15 +162,21 @@ async fn run(core: Arc<Core>, room: Arc<Room>) {
                 message::settle(&core, &room, &mut state, &mut staged).await;
             }
             room.sessions.store(state.as_ref().map_or(0, |state| state.occupants.sessions()), Relaxed);
-            room.stored.store(state.as_ref().is_some_and(|state| state.id.is_some()), Relaxed);
         }
         if !staged.is_empty() {
             message::settle(&core, &room, &mut state, &mut staged).await;
             continue;
         }
-        let is_kept = state.as_ref().is_some_and(|state| !state.destroyed && !state.occupants.is_empty());
-        if core.rooms.rest(&room, &mut state, is_kept) {
+        let is_used = state.as_ref().is_some_and(|state| !state.destroyed && !state.occupants.is_empty());
+        if let Some(state) = state.as_deref_mut().filter(|_| !is_used) {
+            activity::put_away(&core, state);
+        }
+        let lingers = state.as_ref().is_some_and(|state| !state.destroyed && state.id.is_some()) && !is_used;
+        if core.rooms.rest(&room, &mut state, is_used || lingers) {
             guard.over = true;
+            if lingers {
+                core.rooms.linger(&room);
+            }
             return;
         }
     }
@@ -192,9 +201,15 @@ async fn step(
     // One order for all: what is said comes before what happens next.
     settle_all(core, room, state, staged).await;
     Box::pin(happen(core, room, state, event)).await;
-    if state.as_ref().is_some_and(|state| state.destroyed || (state.occupants.is_empty() && !state.config.persistent)) {
+    noted(core, room, state);
+}
+
+/// What has happened is done: the room is no more, or is in the lists as it is.
+fn noted(core: &Core, room: &Arc<Room>, state: &mut Option<Box<RoomState>>) {
+    if state.as_ref().is_some_and(|state| state.destroyed || (state.occupants.is_empty() && state.id.is_none())) {
         *state = None;
     }
+    core.rooms.temporary.note(room, state.as_deref());
 }
 
 async fn settle_all(
@@ -225,7 +240,7 @@ async fn happen(core: &Arc<Core>, room: &Arc<Room>, state: &mut Option<Box<RoomS
             None => bounce(core, &parcel, no_room()),
         },
         Event::Iq(parcel) => match state.as_deref_mut() {
-            Some(state) => private::iq(Here { core, room, state }, parcel),
+            Some(state) => requests::iq(Here { core, room, state }, parcel),
             None => bounce(core, &parcel, rules::unknown_occupant(&parcel.stanza)),
         },
     }

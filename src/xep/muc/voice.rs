@@ -2,12 +2,13 @@
 
 use super::shapes::{self, Notice};
 use super::task::{Here, give};
+use crate::clock;
 use crate::rooms::Role;
 use std::sync::Arc;
 use xep_support::formats::form::{DataForm, Field, FieldType, FormType};
 use xep_support::jid::Jid;
 use xep_support::ns;
-use xep_support::stanza::error::{Condition, StanzaError};
+use xep_support::stanza::error::{Condition, ErrorType, StanzaError};
 use xep_support::stanza::{MessageType, Stanza};
 use xep_support::xml::Element;
 
@@ -28,18 +29,29 @@ pub(super) async fn handle(here: &mut Here<'_>, stanza: &Stanza, x: &Element) ->
     match form.get_bool("muc#request_allow") {
         Some(allow) if is_moderator => approve(here, &form, allow).await,
         Some(_) => Err(StanzaError::new(Condition::Forbidden)),
+        // §7.13: it is about nothing else.
+        None if form.get("muc#role").is_some_and(|role| role != Role::Participant.name()) => {
+            Err(StanzaError::bad_request())
+        }
         None => request(here, slot),
     }
 }
 
+/// Between two requests of the same one.
+const PAUSE_MS: u64 = 60_000;
+
 /// A visitor asks; all moderators are told.
-fn request(here: &Here<'_>, slot: u32) -> Result<(), StanzaError> {
+fn request(here: &mut Here<'_>, slot: u32) -> Result<(), StanzaError> {
     let Some(occupant) = here.state.occupants.at(slot) else { return Err(StanzaError::new(Condition::NotAcceptable)) };
     if !here.state.config.allow_voice_requests {
         return Err(StanzaError::new(Condition::Forbidden));
     }
     if occupant.role != Role::Visitor {
         return Err(StanzaError::bad_request().with_text("You have voice."));
+    }
+    if !here.state.asked_for_voice.may_speak(&occupant.bare, clock::monotonic_ms(), PAUSE_MS) {
+        let text = "You have asked a moment ago.";
+        return Err(StanzaError::new(Condition::PolicyViolation).with_type(ErrorType::Wait).with_text(text));
     }
     let jid = shapes::address(occupant);
     let form = DataForm::new(FormType::Form)
@@ -63,11 +75,16 @@ async fn approve(here: &mut Here<'_>, form: &DataForm, allow: bool) -> Result<()
     if !allow || !wanted {
         return Ok(());
     }
-    let nick = form.get("muc#roomnick").unwrap_or_default();
-    let slot = here.state.occupants.of_exact_nick(nick).ok_or(StanzaError::new(Condition::ItemNotFound))?;
+    // Whoever has the nickname by now need not be who has asked.
+    let slot = match form.get("muc#jid").filter(|jid| !jid.is_empty()) {
+        Some(jid) => here.state.occupants.of_session(jid),
+        None => here.state.occupants.of_exact_nick(form.get("muc#roomnick").unwrap_or_default()),
+    };
+    let slot = slot.ok_or(StanzaError::new(Condition::ItemNotFound))?;
     let Some(occupant) = here.state.occupants.at_mut(slot).filter(|o| o.role == Role::Visitor) else { return Ok(()) };
     let before = occupant.role;
     occupant.role = Role::Participant;
+    here.state.voices.set(&occupant.bare, Role::Participant);
     shapes::changed_role(here, slot, before, &Notice::default()).await;
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! How often an address may try: to make accounts, to find out names, to guess invitations.
 
-use crate::attempts::{Allowance, Purpose, address_key};
+use crate::attempts::{Allowance, Pending, Purpose, Start, address_key};
 use crate::clock;
 use crate::core::Core;
 use std::net::IpAddr;
+use std::sync::Arc;
 use xep_support::stanza::error::StanzaError;
 
 pub(super) fn too_often() -> StanzaError {
@@ -53,13 +54,49 @@ impl Limited {
         if core.attempts.allowed(self.purpose, &self.key, self.allowance, clock::monotonic_ms()) {
             return Ok(());
         }
+        Err(self.refused())
+    }
+
+    /// Begins one of which it will be known later whether it counts. Those under way count in advance, so that many side by
+    /// side are no more than many one after the other.
+    pub(super) fn begin(&self, core: &Arc<Core>) -> Result<Attempt, StanzaError> {
+        match core.attempts.start(self.purpose, &self.key, self.allowance, clock::monotonic_ms()) {
+            Start::Now(pending) => Ok(Attempt { core: core.clone(), pending: Some(pending) }),
+            Start::Later | Start::Never => Err(self.refused()),
+        }
+    }
+
+    fn refused(&self) -> StanzaError {
         tracing::debug!(key = self.key, limit = ?self.purpose, "too many attempts to register");
-        Err(too_often())
+        too_often()
     }
 
     /// Counts one; refused if there are too many already.
     pub fn take(&self, core: &Core) -> Result<(), StanzaError> {
         let taken = core.attempts.take(self.purpose, &self.key, self.allowance, clock::monotonic_ms());
         if taken { Ok(()) } else { Err(too_often()) }
+    }
+}
+
+/// One under way. Whoever breaks it off has asked, and not waited for the answer: it counts.
+pub(super) struct Attempt {
+    core: Arc<Core>,
+    pending: Option<Pending>,
+}
+
+impl Attempt {
+    /// It is known now whether it counts.
+    pub(super) fn settle(mut self, counts: bool) {
+        if let Some(pending) = self.pending.take() {
+            self.core.attempts.settle(pending, counts);
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.core.attempts.settle(pending, true);
+        }
     }
 }

@@ -8,9 +8,10 @@ mod server;
 mod user;
 
 use crate::server::{CA_FILE, Door, PASSWORD, as_client};
-use crate::user::{User, log_in_once};
+use crate::user::{User, log_in_once, occupant};
 use tokio_xmpp::Error;
 use tokio_xmpp::error::AuthError;
+use xmpp_parsers::muc::user::Status;
 use xmpp_parsers::presence::{Presence, Show, Type};
 use xmpp_parsers::roster::{Ask, Subscription};
 use xmpp_parsers::sasl::DefinedCondition;
@@ -25,7 +26,12 @@ fn an_evening_over_direct_tls() {
     as_client("an_evening_over_direct_tls", CA_FILE, async |server| evening(server.door(false)).await);
 }
 
-/// Without this the two tests above could pass with a client that verifies nothing.
+#[test]
+fn a_room() {
+    as_client("a_room", CA_FILE, async |server| in_a_room(server.door(true)).await);
+}
+
+/// Without this the tests above could pass with a client that verifies nothing.
 #[test]
 fn a_client_that_trusts_somebody_else_stays_out() {
     as_client("a_client_that_trusts_somebody_else_stays_out", "stranger/ca.pem", async |server| {
@@ -163,4 +169,27 @@ async fn again_from_the_other_side(door: &Door, romeo: User, mut juliet: User) -
     assert!(romeo.roster().await.is_empty());
     juliet.log_out().await;
     romeo
+}
+
+/// XEP-0045: romeo makes a room and lets others in, juliet enters; they talk, and one leaves.
+async fn in_a_room(door: Door) {
+    let mut romeo = User::log_in(&door, "romeo").await;
+    let mut juliet = User::log_in(&door, "juliet").await;
+    romeo.online().await;
+    juliet.online().await;
+    let made = romeo.enter("Romeo").await;
+    assert!(made.contains(&Status::RoomHasBeenCreated), "{made:?}");
+    romeo.open_room().await;
+    assert!(!juliet.enter("Juliet").await.contains(&Status::RoomHasBeenCreated));
+    romeo.sees("Juliet", Type::None).await;
+
+    romeo.speak("At what o'clock?").await;
+    for user in [&mut romeo, &mut juliet] {
+        assert_eq!(user.hear().await, (occupant("Romeo"), "At what o'clock?".to_owned(), false));
+    }
+    juliet.speak("By the hour of nine").await;
+    assert_eq!(romeo.hear().await, (occupant("Juliet"), "By the hour of nine".to_owned(), false));
+    juliet.log_out().await;
+    romeo.sees("Juliet", Type::Unavailable).await;
+    romeo.log_out().await;
 }

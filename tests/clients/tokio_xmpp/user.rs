@@ -14,6 +14,8 @@ use xmpp_parsers::iq::Iq;
 use xmpp_parsers::jid::{BareJid, Jid};
 use xmpp_parsers::message::{Lang, Message};
 use xmpp_parsers::minidom::Element;
+use xmpp_parsers::muc::Muc;
+use xmpp_parsers::muc::user::{MucUser, Status};
 use xmpp_parsers::presence::{Presence, Type};
 use xmpp_parsers::roster::{Ask, Item, Roster, Subscription};
 use xmpp_parsers::version::{VersionQuery, VersionResult};
@@ -106,6 +108,41 @@ impl User {
         presence
     }
 
+    /// Enters the room, and comes back with the status codes once the subject is there.
+    pub(crate) async fn enter(&mut self, nick: &str) -> Vec<Status> {
+        let to = Jid::from_str(&occupant(nick)).expect("an address");
+        self.send(Presence::available().with_to(to).with_payload(Muc::new())).await;
+        let own = self.sees(nick, Type::None).await;
+        let subject = |stanza: &Stanza| matches!(stanza, Stanza::Message(message) if !message.subjects.is_empty());
+        self.next(subject).await;
+        own.status
+    }
+
+    /// What the room says of an occupant by presence of this type.
+    pub(crate) async fn sees(&mut self, nick: &str, kind: Type) -> MucUser {
+        let from = Jid::from_str(&occupant(nick)).expect("an address");
+        let wanted = |stanza: &Stanza| matches!(stanza, Stanza::Presence(p) if p.from.as_ref() == Some(&from) && p.type_ == kind);
+        let Stanza::Presence(presence) = self.next(wanted).await else { unreachable!("presence was asked for") };
+        let user = presence.payloads.into_iter().find_map(|payload| MucUser::try_from(payload).ok());
+        user.expect("the room says who it is")
+    }
+
+    /// A new room is as the server has it (§10.1.2).
+    pub(crate) async fn open_room(&mut self) {
+        let query =
+            "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>";
+        let query = Element::from_str(query).expect("XML");
+        let room = Jid::from_str(ROOM).expect("an address");
+        let token = self.client.send_iq(Some(room), IqRequest::Set(query)).await;
+        assert!(matches!(in_time(token).await.expect("an answer"), IqResponse::Result(_)), "the room is open");
+    }
+
+    pub(crate) async fn speak(&mut self, text: &str) {
+        let to = Jid::from_str(ROOM).expect("an address");
+        let message = Message::groupchat(to).with_body(Lang::default(), text.to_owned());
+        in_time(self.client.send_stanza(message.into())).await.expect("sent");
+    }
+
     /// The item of the next roster push, which is acknowledged.
     pub(crate) async fn push(&mut self) -> Item {
         let stanza = self.next(|stanza| matches!(stanza, Stanza::Iq(_))).await;
@@ -173,6 +210,14 @@ impl User {
             }
         }
     }
+}
+
+/// The room of the tests.
+const ROOM: &str = "verona@conference.localhost";
+
+/// Somebody in it.
+pub(crate) fn occupant(nick: &str) -> String {
+    format!("{ROOM}/{nick}")
 }
 
 fn account(name: &str) -> BareJid {

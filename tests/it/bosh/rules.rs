@@ -96,6 +96,26 @@ fn a_rid_out_of_the_window_ends_the_session() {
     }
 }
 
+/// §13.3: the connection may break while the last answer is on its way.
+#[test]
+fn the_end_can_be_heard_again() {
+    let server = serve(|_| {});
+    let mut romeo = Session::login(&server, "romeo");
+    let ping = "<iq xmlns='jabber:client' type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let (said, over) = (romeo.request("", ping), romeo.request("type='terminate'", ""));
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        for request in [&said, &over] {
+            post(&mut romeo.http, request);
+            answers.push(body(&mut romeo.http).raw);
+        }
+    }
+    assert!(answers[0].contains("id='p'") && answers[1].contains("type='terminate'"), "{answers:?}");
+    assert_eq!(answers[..2], answers[2..]);
+    romeo.send("", "");
+    expect_end(&mut romeo.http, "item-not-found");
+}
+
 /// §16.2: who waited hears that it was not he.
 #[test]
 fn whoever_waits_hears_that_the_session_is_over() {

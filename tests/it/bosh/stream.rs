@@ -45,6 +45,8 @@ fn two_people_chat_one_of_them_over_tcp() {
     juliet.expect("<message from='romeo@im.example/romeo' to='juliet@im.example' type='chat' id='1' xml:lang='en'><body>hi</body><any/></message>");
     tell(&mut juliet, "romeo@im.example/romeo", "ho");
     romeo.expect(&chat("juliet@im.example/balcony", "romeo@im.example/romeo", "ho"));
+    assert_eq!(server.transports("romeo"), [Some("bosh".to_owned())]);
+    assert_eq!(server.transports("juliet"), [Some("tcp".to_owned())]);
 }
 
 /// XEP-0206 §2: many clients take stanzas as they are.

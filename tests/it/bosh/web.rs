@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::http::connections::{frame, preface};
+use crate::http::upload::{path, put, slot};
 
 #[test]
 fn pages_of_other_sites_may_use_it() {
@@ -100,6 +101,25 @@ fn what_comes_behind_a_held_request_is_not_lost() {
     expect_nothing(&mut romeo.http);
     assert!(romeo.http.answer().text().contains("im.example"));
     assert_eq!(romeo.http.get("/nothing").status, 404);
+}
+
+/// Of the answer before it nothing is kept back while a request is held: also not by TLS, for a client that is slow.
+#[test]
+fn the_answer_before_a_held_request_is_complete() {
+    const BYTES: usize = 8 * 1024 * 1024;
+    let server = serve(|c| c.upload.free_mib_min = 0);
+    let mut juliet = server.login("juliet", "secret", "balcony");
+    let (url, key) = slot(&mut juliet, "a", BYTES);
+    put(&server, &url, &key, &vec![b'x'; BYTES]);
+    let (mut romeo, _) = Session::begin_on(Http::tls(&server, &[b"http/1.1"]), USUAL);
+    romeo.authenticate("romeo");
+    romeo.bind("x");
+    romeo.http.send(format!("GET {} HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n", path(&url)));
+    romeo.send("", "");
+    assert_eq!(romeo.http.answer().body.len(), BYTES);
+    let mut other = Http::tls(&server, &[b"http/1.1"]);
+    post(&mut other, &romeo.request("", SILENT));
+    expect_nothing(&mut romeo.http);
 }
 
 /// A connection that asked to be closed is closed, behind the answer.

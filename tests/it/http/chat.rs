@@ -82,6 +82,25 @@ fn the_page_knows_this_server_and_reaches_nobody_else() {
     assert_eq!((moved.status, moved.header("location")), (308, Some("../chat")));
 }
 
+/// Into a page that comes in the clear no password should be typed; where the same one is encrypted is known.
+#[test]
+fn the_page_is_not_served_in_the_clear() {
+    let home = installed();
+    let server = with_client(home.path(), |c| c.http.public_url = "https://web.example".into());
+    let ask = |lines: &[&str]| Http::plain(&server).ask("GET", "/chat", lines);
+    let from = "X-Forwarded-For: 192.0.2.7";
+    let refused = ask(&[from, "X-Forwarded-Proto: http"]);
+    assert_eq!((refused.status, refused.text().contains("<script")), (403, false));
+    assert!(refused.text().contains("href=\"https://web.example/chat\""), "{}", refused.text());
+    assert_eq!(ask(&["X-Forwarded-Proto: http"]).status, 403);
+    assert_eq!(ask(&[from, "X-Forwarded-Proto: https"]).status, 200);
+    // A proxy that does not tell is the operator's.
+    assert_eq!((ask(&[from]).status, ask(&[]).status), (200, 200));
+    let unknown = with_client(home.path(), |c| c.http.tls_listen.clear());
+    let refused = Http::plain(&unknown).ask("GET", "/chat", &[from, "X-Forwarded-Proto: http"]);
+    assert_eq!((refused.status, refused.text().contains("another program")), (403, true));
+}
+
 /// Everything the page names is there, relative to it.
 #[test]
 fn what_the_page_loads_is_there() {

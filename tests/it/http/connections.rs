@@ -79,6 +79,41 @@ fn every_answer_has_the_security_headers() {
     }
 }
 
+/// RFC 6797 §6.1, §7.2: only by HTTPS, and only for a host of which it is known that HTTPS is at its usual port.
+#[test]
+fn browsers_are_told_to_stay_with_https() {
+    const HEADER: &str = "strict-transport-security";
+    let server = serve(|c| c.http.public_url = "https://im.example/xmpp".into());
+    let ask = |host: &str, path: &str, proto: &str| {
+        let mut http = Http::plain(&server);
+        http.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Proto: {proto}\r\n\r\n"));
+        http.answer().header(HEADER).map(str::to_owned)
+    };
+    for host in [DOMAIN, "IM.example:443"] {
+        assert_eq!(ask(host, "/", "https").as_deref(), Some("max-age=2592000"), "{host}");
+    }
+    assert_eq!(ask(DOMAIN, "/chat", "https").as_deref(), Some("max-age=2592000"));
+    for (host, path, proto) in [
+        (DOMAIN, "/", "http"),
+        ("im.example:5443", "/", "https"),
+        ("web.example", "/", "https"),
+        (DOMAIN, "/.well-known/host-meta", "https"),
+    ] {
+        assert_eq!(ask(host, path, proto), None, "{host}{path} by {proto}");
+    }
+    // With a port of its own the host may have something else on the others.
+    let server = serve(|_| {});
+    let port = server.server().core().site.listening().unwrap().https[0].port();
+    let mut tls = Http::tls(&server, &[b"http/1.1"]);
+    tls.send(format!("GET / HTTP/1.1\r\nHost: {DOMAIN}:{port}\r\n\r\n"));
+    assert_eq!(tls.answer().header(HEADER), None);
+    let server = serve(|c| {
+        c.http.public_url = "https://im.example".into();
+        c.http.strict_transport_days = 0;
+    });
+    assert_eq!(Http::tls(&server, &[b"http/1.1"]).get("/").header(HEADER), None);
+}
+
 #[test]
 fn a_wrong_path_or_method_is_told_and_the_connection_goes_on() {
     let server = serve(|_| {});

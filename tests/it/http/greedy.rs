@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::connections::{frame, preface};
 use super::serve;
-use super::upload::{path, put, slot};
+use super::upload::{path, put, slot, until};
 use super::wire::Http;
 use crate::support::{DOMAIN, TestServer};
 
@@ -54,6 +54,43 @@ fn transfers_are_limited_for_an_address() {
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("10")));
     assert_eq!(fetch("192.0.2.2").status, 200);
     assert_eq!(fetch("127.0.0.1").status, 200);
+}
+
+/// A request that is being answered until the rest of it comes.
+fn begun(server: &TestServer, from: &str) -> Http {
+    let in_flight = || server.server().core().site.counters.requests_in_flight.load(Relaxed);
+    let before = in_flight();
+    let mut http = Http::plain(server);
+    let head = "Content-Type: text/xml\r\nContent-Length: 10";
+    http.send(format!("POST /http-bind HTTP/1.1\r\nHost: {DOMAIN}\r\nX-Forwarded-For: {from}\r\n{head}\r\n\r\n"));
+    until("the request is not there", || in_flight() > before);
+    http
+}
+
+/// One address cannot have all the requests there are, and an operator can always look what is the matter.
+#[test]
+fn requests_of_one_address_leave_room_for_others() {
+    let server = serve(|c| {
+        c.http.requests_in_flight_max = 4;
+        c.limits.connections_per_address_max = 1;
+        c.metrics.listen = vec!["127.0.0.1:0".parse().unwrap()];
+        c.metrics.allow_from = vec!["127.0.0.1".parse().unwrap()];
+    });
+    server.server().budget().set_limits(magpie::net::budget::BudgetLimits::default());
+    let ask = |from: &str| Http::plain(&server).ask("GET", "/", &[&format!("X-Forwarded-For: {from}")]).status;
+    // While there is room for all nobody is asked to leave some.
+    let mut held = vec![begun(&server, "192.0.2.1"), begun(&server, "192.0.2.1")];
+    assert_eq!((ask("192.0.2.1"), ask("192.0.2.2"), ask("2001:db8::1")), (429, 200, 200));
+    held.push(begun(&server, "2001:db8::1"));
+    assert_eq!((ask("2001:db8::2"), ask("2001:db8:0:1::1"), ask("127.0.0.1")), (429, 200, 200));
+    held.push(begun(&server, "192.0.2.3"));
+    assert_eq!((ask("192.0.2.4"), ask("127.0.0.1")), (503, 503));
+    assert_eq!(Http::plain(&server).get("/healthz").status, 200);
+    let metrics = server.server().core().site.listening().unwrap().metrics[0];
+    assert_eq!(Http::connect(metrics).get("/metrics").status, 200);
+    drop(held);
+    until("they are still there", || server.server().core().site.counters.requests_in_flight.load(Relaxed) == 0);
+    assert_eq!((ask("192.0.2.1"), ask("192.0.2.4")), (200, 200));
 }
 
 /// An answer that is left where it is (RFC 9113 §5.2) does not hold a transfer for ever, whatever else goes on.

@@ -1,5 +1,6 @@
 //! The pages of an invitation: what they say, what they keep to themselves, and the form by which an account is made.
 
+use magpie::attempts::{Allowance, Purpose, Start};
 use magpie::config::{Config, RegistrationMode};
 use magpie::storage::InviteKind;
 
@@ -255,6 +256,26 @@ fn a_password_goes_encrypted() {
     says(&post(&server, "t0ken", &filled("juliet", "correct+horse"), plain), 403, "encrypted");
     says(&Http::plain(&server).ask("GET", "/invite/t0ken/register", encrypted), 200, "<form");
     says(&post(&server, "t0ken", &filled("juliet", "correct+horse"), encrypted), 201, "juliet@im.example");
+}
+
+/// Forms that are sent side by side are no more than forms sent one after the other.
+#[test]
+fn forms_under_way_count() {
+    let server = serve(|c| c.limits.registrations_per_address_per_hour_max = 1);
+    server.invite("t0ken", |_| {});
+    let attempts = &server.server().core().attempts;
+    let ten = Allowance { attempts_max: 10, window_ms: 3_600_000, tracked_max: 1_000 };
+    let start = || match attempts.start(Purpose::Name, "127.0.0.1", ten, magpie::clock::monotonic_ms()) {
+        Start::Now(pending) => pending,
+        other => panic!("{other:?}"),
+    };
+    let under_way: Vec<_> = (0..10).map(|_| start()).collect();
+    says(&post(&server, "t0ken", &filled("juliet", "correct+horse"), &[]), 429, "Too many attempts");
+    under_way.into_iter().for_each(|pending| attempts.settle(pending, false));
+    says(&post(&server, "t0ken", &filled("juliet", "correct+horse"), &[]), 201, "juliet@im.example");
+    // What succeeded does not count.
+    let again: Vec<_> = (0..10).map(|_| start()).collect();
+    assert_eq!(again.len(), 10);
 }
 
 /// Guessing tokens is like guessing passwords, from a browser as from a client; so is asking for names.

@@ -9,7 +9,7 @@ use crate::support::{Client, DOMAIN, TestServer};
 
 /// Asks for a slot: its URL and the value of its header.
 #[track_caller]
-pub(super) fn slot(client: &mut Client, name: &str, bytes: usize) -> (String, String) {
+pub(crate) fn slot(client: &mut Client, name: &str, bytes: usize) -> (String, String) {
     slot_with(client, &format!("filename='{name}' size='{bytes}'"), "")
 }
 
@@ -26,7 +26,7 @@ pub(super) fn slot_with(client: &mut Client, attributes: &str, child: &str) -> (
 }
 
 /// The path of a URL.
-pub(super) fn path(url: &str) -> &str {
+pub(crate) fn path(url: &str) -> &str {
     &url[url.match_indices('/').nth(2).unwrap().0..]
 }
 
@@ -40,7 +40,7 @@ fn head(url: &str, key: &str, bytes: usize, more: &str) -> String {
 
 /// Uploads; it has to work.
 #[track_caller]
-pub(super) fn put(server: &TestServer, url: &str, key: &str, bytes: &[u8]) {
+pub(crate) fn put(server: &TestServer, url: &str, key: &str, bytes: &[u8]) {
     let mut http = Http::plain(server);
     http.send([head(url, key, bytes.len(), "").as_bytes(), bytes].concat());
     assert_eq!(http.answer().status, 201);
@@ -73,7 +73,7 @@ fn files(server: &TestServer) -> Vec<PathBuf> {
 
 /// Waits for what the server does beside its answers: that something it holds goes.
 #[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while !is_so() {
         assert!(std::time::Instant::now() < deadline, "{what}");

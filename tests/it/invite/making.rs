@@ -5,10 +5,10 @@ use magpie::config::{Config, Inviters, RegistrationMode};
 use super::{accepted, registered, stranger};
 use crate::support::{Client, TestServer};
 
-const INVITE: &str = "urn:xmpp:invite#invite";
+pub(super) const INVITE: &str = "urn:xmpp:invite#invite";
 const CREATE: &str = "urn:xmpp:invite#create-account";
 
-fn serve(adjust: impl FnOnce(&mut Config)) -> TestServer {
+pub(super) fn serve(adjust: impl FnOnce(&mut Config)) -> TestServer {
     TestServer::with(|c| {
         c.admins = vec!["romeo@im.example".into()];
         c.http.public_url = "https://web.example".into();
@@ -16,7 +16,7 @@ fn serve(adjust: impl FnOnce(&mut Config)) -> TestServer {
     })
 }
 
-fn execute(node: &str, inside: &str) -> String {
+pub(super) fn execute(node: &str, inside: &str) -> String {
     format!(
         "<iq type='set' id='c' to='im.example'><command xmlns='http://jabber.org/protocol/commands' node='{node}' \
          {inside}</command></iq>"
@@ -29,7 +29,7 @@ fn field(var: &str, value: &str) -> String {
 
 /// The invitation that is made with this request: its URI, in which `TOKEN` is a pattern. Gives the token.
 #[track_caller]
-fn made(client: &mut Client, request: &str, node: &str, uri: &str) -> String {
+pub(super) fn made(client: &mut Client, request: &str, node: &str, uri: &str) -> String {
     client.send(request);
     let answer = client.expect(&format!(
         "<iq type='result' id='c' from='im.example' to='{{jid}}'>\

@@ -15,7 +15,7 @@ fn ban() {
     ));
     crone.expect(&gone(
         "thirdwitch",
-        &format!("<item affiliation='outcast' jid='{{hag}}' role='none'>{why}<status code='301'/>"),
+        &format!("<item affiliation='outcast' jid='{{hag}}' role='none'>{why}<status code='301'/>{CHANGED}"),
     ));
     knock(&mut hag, "thirdwitch", "");
     expect_error(&mut hag, "presence", "join", ("auth", "forbidden"));
@@ -71,7 +71,10 @@ fn members() {
         "thirdwitch",
         &format!("<item affiliation='member' role='participant'>{why}<status code='110'/>"),
     ));
-    crone.expect(&shown("thirdwitch", &format!("<item affiliation='member' jid='{{hag}}' role='participant'>{why}")));
+    crone.expect(&shown(
+        "thirdwitch",
+        &format!("<item affiliation='member' jid='{{hag}}' role='participant'>{why}{CHANGED}"),
+    ));
     ask(&mut wicca, "get", ADMIN, "<item affiliation='member'/>");
     let list = answer(&mut wicca);
     assert!(list.raw.contains("nick='thirdwitch'") && !list.raw.contains("role="), "{}", list.raw);
@@ -141,4 +144,68 @@ fn owners_and_admins() {
     set(&mut wicca, ADMIN, &make("none", "hag"));
     crone
         .expect(&shown("thirdwitch", "<item affiliation='none' role='participant'><actor nick='secondwitch'/></item>"));
+}
+
+/// §9.3, §9.4, §10.3: of somebody who is not there, a message tells those who see addresses; of a ban, moderators alone.
+#[test]
+fn affiliations_of_those_who_are_not_there() {
+    let server = TestServer::start();
+    let (mut crone, mut wicca, mut hag) = coven(&server);
+    let make = |what: &str| format!("<item affiliation='{what}' jid='hecate@im.example'/>");
+    let told = |what: &str| {
+        format!(
+            "<message from='{ROOM}' to='{{jid}}'><x xmlns='{USER}'>\
+             <item affiliation='{what}' jid='hecate@im.example' role='none'/></x></message>"
+        )
+    };
+    for what in ["member", "outcast", "none"] {
+        set(&mut crone, ADMIN, &make(what));
+        wicca.expect(&told(what));
+    }
+    settle(&mut crone, &mut []);
+    hag.expect_nothing();
+    configure(&mut crone, &[("muc#roomconfig_whois", "anyone"), ("muc#roomconfig_membersonly", "0")]);
+    settle(&mut crone, &mut [&mut wicca, &mut hag]);
+    for (what, seen) in [("member", Some("member")), ("outcast", Some("none")), ("none", None), ("outcast", None)] {
+        set(&mut crone, ADMIN, &make(what));
+        // They may have the lists, so they are told the versions of them.
+        wicca.expect(&told(what).replace("<item", &format!("{CHANGED}<item")));
+        settle(&mut crone, &mut []);
+        if let Some(seen) = seen {
+            hag.expect(&told(seen).replace("<item", &format!("{CHANGED}<item")));
+        }
+        hag.expect_nothing();
+    }
+    // What does not change is no news.
+    set(&mut crone, ADMIN, &make("outcast"));
+    settle(&mut crone, &mut []);
+    wicca.expect_nothing();
+}
+
+/// A long list is read by who wants to know, not told one by one.
+#[test]
+fn many_changes_at_once_are_not_told() {
+    let server = TestServer::start();
+    let (mut crone, mut wicca, _hag) = coven(&server);
+    let items = |most: usize| -> String {
+        (0..most).map(|n| format!("<item affiliation='member' jid='witch{n}@im.example'/>")).collect()
+    };
+    set(&mut crone, ADMIN, &items(51));
+    settle(&mut crone, &mut []);
+    wicca.expect_nothing();
+}
+
+/// An invitation to a room for members makes a member, and all who see addresses know (§7.8.2).
+#[test]
+fn who_is_invited_is_a_member() {
+    let server = TestServer::start();
+    let (mut crone, mut wicca, _hag) = coven(&server);
+    configure(&mut crone, &[("muc#roomconfig_membersonly", "1")]);
+    server.account("hecate", "secret");
+    settle(&mut crone, &mut [&mut wicca]);
+    crone.send(&format!("<message to='{ROOM}'><x xmlns='{USER}'><invite to='hecate@im.example'/></x></message>"));
+    wicca.expect(&format!(
+        "<message from='{ROOM}' to='{{jid}}'><x xmlns='{USER}'>\
+         <item affiliation='member' jid='hecate@im.example' role='none'/></x></message>"
+    ));
 }

@@ -150,9 +150,34 @@ fn authors_are_asked_for_by_those_who_may_know_them() {
     assert_eq!(refused(&mut hag, &with), ("auth".into(), "forbidden".into()));
     let nick = fields(&[("with", &format!("{ROOM}/thirdwitch"))]);
     assert_eq!(refused(&mut crone, &nick).1, "feature-not-implemented");
+}
+
+/// §6.1.2, XEP-0045 §10.2.1: what was said while only moderators saw addresses stays like that for the others.
+#[test]
+fn addresses_that_are_shown_from_now_on() {
+    let mut server = TestServer::start();
+    let (mut crone, _wicca, mut hag) = archived(&server);
     configure(&mut crone, &[("muc#roomconfig_whois", "anyone")]);
-    let (results, _) = query(&mut hag, &with).expect("results");
-    assert_eq!(bodies(&results), ["In thunder, lightning, or in rain"]);
+    say(&mut hag, "m3", "That will be ere the set of sun");
+    let authors = |client: &mut Client, filter: &[(&str, &str)]| {
+        let (results, _) = query(client, &fields(filter)).expect("results");
+        let jid = |el: &El| message(el).find("x", USER)?.find("item", USER)?.attr("jid").map(str::to_owned);
+        results.iter().map(jid).collect::<Vec<_>>()
+    };
+    let hags = Some("hag@im.example/pda".to_owned());
+    assert_eq!(authors(&mut hag, &[]), [None, None, hags.clone()]);
+    assert_eq!(authors(&mut hag, &[("with", "hag@im.example")]), std::slice::from_ref(&hags));
+    assert_eq!(authors(&mut crone, &[("with", "hag@im.example")]), [hags.clone(), hags.clone()]);
+    assert!(authors(&mut crone, &[]).iter().all(Option::is_some));
+    // Another change and a restart do not change that.
+    configure(&mut crone, &[("muc#roomconfig_roomname", "Cave")]);
+    server.restart();
+    let mut hag = server.login("hag", "secret", "pda");
+    enter(&mut hag, "thirdwitch");
+    assert_eq!(authors(&mut hag, &[]), [None, None, hags]);
+    // Who is neither there nor belongs to the room was never told of.
+    let mut stranger = server.online("stranger", "road");
+    assert_eq!(authors(&mut stranger, &[]), [None, None, None]);
 }
 
 /// XEP-0059 in both directions, XEP-0431, §5.

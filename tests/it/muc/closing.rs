@@ -28,11 +28,18 @@ fn the_name_of_a_destroyed_room_is_kept() {
         "{}",
         refused.raw
     );
+    // Who asks before entering is told the same.
+    refused_info(&mut stranger);
     server.restart_with(|config| config.rooms.destroyed_days = 0);
     let mut stranger = server.login("stranger", "secret", "road");
     knock(&mut stranger, "me", "");
     assert_eq!(condition(&stranger.next()), ("cancel", "gone"), "what was said then holds");
     server.stop();
+}
+
+#[track_caller]
+fn refused_info(client: &mut Client) {
+    refused(client, "get", "http://jabber.org/protocol/disco#info", "", ("cancel", "gone"));
 }
 
 #[test]
@@ -90,4 +97,66 @@ fn a_room_is_closed() {
         seen = crone.next();
     }
     assert_eq!(condition(&seen), ("auth", "forbidden"));
+}
+
+/// Nobody finds what nobody may enter, and who is kept out finds nothing.
+#[test]
+fn what_is_closed_is_not_listed() {
+    let server = TestServer::start();
+    let (mut crone, _wicca, mut hag) = persistent(&server);
+    let list = |client: &mut Client| {
+        client.sync();
+        let query = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
+        client.send(&format!("<iq type='get' id='q' to='{SERVICE}'>{query}</iq>"));
+        answer(client)
+    };
+    assert!(list(&mut hag).raw.contains(ROOM));
+    keep_out(&server, ROOM);
+    assert!(!list(&mut hag).raw.contains(ROOM));
+    refused(&mut crone, "get", "http://jabber.org/protocol/disco#info", "", ("auth", "forbidden"));
+    keep_out(&server, "hag@im.example");
+    assert_eq!(condition(&list(&mut hag)), ("auth", "forbidden"));
+    hag.send(&format!(
+        "<iq type='get' id='q' to='{SERVICE}'><search xmlns='urn:xmpp:channel-search:0:search'>\
+         <x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>\
+         <value>urn:xmpp:channel-search:0:search-params</value></field>\
+         <field var='all'><value>true</value></field></x></search></iq>"
+    ));
+    assert_eq!(condition(&answer(&mut hag)), ("auth", "forbidden"));
+}
+
+/// Who is kept out does not register, and reads no card; nobody invites him.
+#[test]
+fn a_user_who_is_kept_out_has_nothing_to_do_with_rooms() {
+    let server = TestServer::start();
+    let (mut crone, _wicca, mut hag) = persistent(&server);
+    configure(&mut crone, &[("muc#roomconfig_allow_registration", "1")]);
+    keep_out(&server, "hag@im.example");
+    hag.sync();
+    for ns in ["jabber:iq:register", "http://jabber.org/protocol/disco#info"] {
+        refused(&mut hag, "get", ns, "", ("auth", "forbidden"));
+    }
+    hag.send(&format!("<iq type='get' id='q' to='{ROOM}'><vCard xmlns='vcard-temp'/></iq>"));
+    assert_eq!(condition(&answer(&mut hag)), ("auth", "forbidden"));
+    let decline = "<decline to='crone@im.example'/>";
+    hag.send(&format!("<message to='{ROOM}' id='d'><x xmlns='{USER}'>{decline}</x></message>"));
+    expect_error(&mut hag, "message", "d", ("auth", "forbidden"));
+    crone.sync();
+    let invite = "<invite to='hag@im.example'/>";
+    crone.send(&format!("<message to='{ROOM}' id='i'><x xmlns='{USER}'>{invite}</x></message>"));
+    expect_error(&mut crone, "message", "i", ("cancel", "not-allowed"));
+    hag.expect_nothing();
+}
+
+/// §10.9: a reason is kept with the name of the room, and is not longer than others.
+#[test]
+fn the_reason_of_a_destruction_is_cut() {
+    let server = TestServer::start();
+    let (mut crone, _wicca, _hag) = persistent(&server);
+    let reason = "x".repeat(5_000);
+    set(&mut crone, OWNER, &format!("<destroy><reason>{reason}</reason></destroy>"));
+    let mut stranger = server.online("stranger", "road");
+    knock(&mut stranger, "me", "");
+    let told = stranger.next().raw;
+    assert!(told.contains(&reason[..4_096]) && !told.contains(&reason[..4_097]), "{}", told.len());
 }

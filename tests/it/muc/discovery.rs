@@ -79,6 +79,7 @@ fn the_rooms() {
     // Nobody is in them any more: the temporary one is gone.
     crone.send("<presence type='unavailable'/>");
     crone.sync();
+    assert_eq!(condition(&disco(&mut hag, &last, INFO, "")), ("cancel", "item-not-found"));
     assert_eq!(rooms(&disco(&mut hag, SERVICE, ITEMS, "")), all(&["a", "d"]));
 }
 
@@ -125,4 +126,19 @@ fn nodes_of_a_room() {
     assert!(mine.raw.contains("name='thirdwitch'"), "{}", mine.raw);
     assert_eq!(condition(&node(&mut hag, "http://jabber.org/protocol/muc#traffic")), ("cancel", "service-unavailable"));
     assert_eq!(condition(&node(&mut hag, "urn:x")), ("cancel", "item-not-found"));
+}
+
+/// §6.5: whose presence is not shown is not listed either.
+#[test]
+fn occupants_who_are_not_shown() {
+    let server = TestServer::start();
+    let (mut crone, mut wicca, mut hag) = coven(&server);
+    configure(&mut crone, &[("muc#roomconfig_presencebroadcast", "moderator")]);
+    let mut hecate = server.online("hecate", "broom");
+    enter(&mut hecate, "Hecate");
+    settle(&mut crone, &mut [&mut wicca, &mut hag]);
+    let room = |nick: &str| format!("{ROOM}/{nick}");
+    let mut seen = rooms(&disco(&mut hag, ROOM, ITEMS, ""));
+    seen.sort_unstable();
+    assert_eq!(seen, ["firstwitch", "secondwitch", "thirdwitch"].map(room));
 }

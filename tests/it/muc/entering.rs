@@ -42,7 +42,7 @@ fn a_new_room() {
     let mut hag = server.online("hag", "pda");
     knock(&mut crone, "firstwitch", "");
     let own = "<item affiliation='owner' jid='{crone}' role='moderator'/><status code='110'/><status code='201'/>";
-    crone.expect(&shown("firstwitch", own));
+    crone.expect(&shown("firstwitch", &format!("{own}{CURRENT}")));
     crone.expect(&format!("<message from='{ROOM}' to='{{jid}}' type='groupchat'><subject/></message>"));
     knock(&mut hag, "thirdwitch", "");
     expect_error(&mut hag, "presence", "join", ("cancel", "item-not-found"));
@@ -167,16 +167,21 @@ fn nickname_conflict() {
     settle(&mut crone, &mut [&mut wicca, &mut hag, &mut cave]);
     // What is said reaches both, and both may speak.
     cave.send(&format!("<message to='{ROOM}' type='groupchat' id='m'><body>hi</body></message>"));
-    for client in [&mut hag, &mut cave, &mut crone] {
+    for client in [&mut hag, &mut cave, &mut crone, &mut wicca] {
         client.expect(&format!(
             "<message from='{ROOM}/thirdwitch' to='{{jid}}' type='groupchat' id='m'><body>hi</body><any/></message>"
         ));
     }
-    // One of them goes: for the others nothing has changed.
+    // The one that was seen goes: who sees addresses sees the other one, for the rest nothing has changed.
     cave.send(&format!("<presence to='{ROOM}/thirdwitch' type='unavailable'/>"));
     cave.expect(&gone("thirdwitch", "<item affiliation='none' role='none'/><status code='110'/>"));
-    settle(&mut wicca, &mut [&mut hag]);
-    crone.expect_nothing();
+    settle(&mut cave, &mut []);
+    for client in [&mut crone, &mut wicca] {
+        client.expect(&shown("thirdwitch", "<item affiliation='none' jid='{hag/pda}' role='participant'/>"));
+    }
+    for client in [&mut hag, &mut crone] {
+        client.expect_nothing();
+    }
 }
 
 /// §7.2.9: as many as the owner wants; admins find a place.
@@ -278,4 +283,47 @@ fn presence_that_is_not_broadcast() {
     settle(&mut crone, &mut []);
     wicca.expect_nothing();
     hag.expect_nothing();
+}
+
+/// §7.2.6 to §7.2.11: a refusal says that it is about a room, by which clients know it.
+#[test]
+fn a_refusal_has_the_element_of_rooms() {
+    let server = TestServer::start();
+    let (_crone, _wicca, mut hag) = coven(&server);
+    let mut hecate = server.online("hecate", "broom");
+    knock(&mut hecate, "firstwitch", "<password>secret</password>");
+    let refusal = |nick: &str| {
+        format!(
+            "<presence from='{ROOM}/{nick}' to='{{jid}}' type='error' id='join'><x xmlns='{MUC}'/>\
+             <error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
+        )
+    };
+    hecate.expect(&refusal("firstwitch"));
+    // §7.6.
+    hag.send(&format!("<presence to='{ROOM}/secondwitch' id='join'/>"));
+    hag.expect(&refusal("secondwitch"));
+}
+
+/// Rooms that are nowhere but in memory are bounded as well.
+#[test]
+fn too_many_temporary_rooms() {
+    let server = TestServer::with(|config| config.limits.rooms_per_owner_max = 2);
+    let mut crone = server.online("crone", "desktop");
+    let enter = |client: &mut Client, room: &str| {
+        let join = format!("<x xmlns='{MUC}'/>");
+        client.send(&format!("<presence to='{room}@conference.im.example/witch' id='{room}'>{join}</presence>"));
+        let seen = client.sync();
+        seen.iter().find(|el| el.attr("type") == Some("error")).map(|el| condition(el).1.to_owned())
+    };
+    assert_eq!(["a", "b"].map(|room| enter(&mut crone, room)), [None, None]);
+    assert_eq!(enter(&mut crone, "c").as_deref(), Some("resource-constraint"));
+    // One has ended, and one is stored: both count no more.
+    crone.send("<presence to='a@conference.im.example/witch' type='unavailable'/>");
+    let persistent = form(&[("muc#roomconfig_persistentroom", "1")]);
+    crone.send(&format!(
+        "<iq type='set' id='q' to='b@conference.im.example'><query xmlns='{OWNER}'>{persistent}</query></iq>"
+    ));
+    assert_eq!(answer(&mut crone).attr("type"), Some("result"));
+    assert_eq!(["a", "c"].map(|room| enter(&mut crone, room)), [None, None]);
+    assert_eq!(enter(&mut crone, "d").as_deref(), Some("resource-constraint"));
 }

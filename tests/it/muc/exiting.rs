@@ -63,3 +63,60 @@ fn before_it_is_configured() {
     let seen = enter(&mut hag, "thirdwitch");
     assert_eq!(codes(&seen[0]), ["110", "201"]);
 }
+
+/// One of two sessions leaves: the other one is seen again, as it was.
+#[test]
+fn one_session_of_two() {
+    let server = TestServer::start();
+    let (mut crone, mut wicca, mut hag) = coven(&server);
+    hag.send(&format!("<presence to='{ROOM}/thirdwitch'><show>dnd</show></presence>"));
+    settle(&mut hag, &mut [&mut crone, &mut wicca]);
+    let mut home = server.login("hag", "secret", "home");
+    enter(&mut home, "thirdwitch");
+    settle(&mut crone, &mut [&mut wicca, &mut hag, &mut home]);
+    home.send(&format!("<presence to='{ROOM}/thirdwitch'><show>away</show></presence>"));
+    settle(&mut home, &mut [&mut crone, &mut wicca, &mut hag]);
+    home.send(&format!("<presence to='{ROOM}/thirdwitch' type='unavailable'/>"));
+    home.sync();
+    let shown = |x: &str| {
+        format!(
+            "<presence from='{ROOM}/thirdwitch' to='{{jid}}' id='{{opt}}'><show>dnd</show>\
+             <occupant-id xmlns='urn:xmpp:occupant-id:0' id='{{any}}'/><x xmlns='{USER}'>{x}</x></presence>"
+        )
+    };
+    for client in [&mut crone, &mut wicca] {
+        client.expect(&shown("<item affiliation='none' jid='hag@im.example/pda' role='participant'/>"));
+    }
+    hag.expect(&shown("<item affiliation='none' role='participant'/><status code='110'/>"));
+    // The one that is not seen leaves silently.
+    let mut home = server.login("hag", "secret", "home");
+    enter(&mut home, "thirdwitch");
+    settle(&mut home, &mut [&mut crone, &mut wicca, &mut hag]);
+    hag.send(&format!("<presence to='{ROOM}/thirdwitch' type='unavailable'/>"));
+    settle(&mut home, &mut []);
+    crone.expect_nothing();
+}
+
+/// §11.2: the service ends, and with it the stay of who cannot be resumed.
+#[test]
+fn the_service_ends() {
+    let mut server = TestServer::start();
+    let (mut crone, mut wicca, mut hag) = coven(&server);
+    let other = "heath@conference.im.example/toad";
+    hag.send(&format!("<presence to='{other}'><x xmlns='{MUC}'/></presence>"));
+    settle(&mut hag, &mut [&mut crone, &mut wicca]);
+    server.stop();
+    let over = |jid: &str| {
+        format!(
+            "<presence from='{jid}' to='{{jid}}' type='unavailable'><x xmlns='{USER}'>\
+             <item affiliation='none' role='none'/><status code='110'/><status code='332'/></x></presence>"
+        )
+    };
+    for (client, nick) in [(&mut crone, "firstwitch"), (&mut wicca, "secondwitch"), (&mut hag, "thirdwitch")] {
+        client.expect(&over(&format!("{ROOM}/{nick}")));
+        if nick == "thirdwitch" {
+            client.expect(&over(other));
+        }
+        client.expect_stream_error("system-shutdown");
+    }
+}

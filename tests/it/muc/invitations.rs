@@ -110,6 +110,9 @@ fn voice() {
     assert_eq!(value("muc#jid").as_deref(), Some("hecate@im.example/broom"));
     assert_eq!(value("muc#request_allow").as_deref(), Some("false"));
     assert!(wicca.next().raw.contains("muc#request_allow"));
+    // The moderators have heard it.
+    hecate.send(&form(request));
+    expect_error(&mut hecate, "message", "v", ("wait", "policy-violation"));
     let approval = format!(
         "{request}<field var='muc#roomnick'><value>Hecate</value></field>\
          <field var='muc#request_allow'><value>true</value></field>"

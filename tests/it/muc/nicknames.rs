@@ -48,6 +48,7 @@ fn one_session_of_two() {
     enter(&mut cave, "thirdwitch");
     settle(&mut crone, &mut [&mut wicca, &mut hag, &mut cave]);
     cave.send(&format!("<presence to='{ROOM}/oldhag'/>"));
+    crone.expect(&shown("thirdwitch", "<item affiliation='none' jid='{hag/pda}' role='participant'/>"));
     crone.expect(&shown("oldhag", "<item affiliation='none' jid='{hag/cave}' role='participant'/>"));
     let renamed = "<item affiliation='none' nick='oldhag' role='participant'/><status code='110'/><status code='303'/>";
     cave.expect(&gone("thirdwitch", renamed));
@@ -77,4 +78,26 @@ fn availability() {
     let mut hecate = server.online("hecate", "broom");
     let seen = enter(&mut hecate, "Hecate");
     assert!(seen[2].raw.contains("<show>xa</show>"), "{}", seen[2].raw);
+}
+
+/// §7.2.9: one session of several that takes another nickname is one occupant more.
+#[test]
+fn in_a_full_room() {
+    let server = TestServer::start();
+    let (mut crone, mut wicca, mut hag) = coven(&server);
+    let mut home = server.login("hag", "secret", "home");
+    enter(&mut home, "thirdwitch");
+    settle(&mut crone, &mut [&mut wicca, &mut hag, &mut home]);
+    configure(&mut crone, &[("muc#roomconfig_maxusers", "3")]);
+    settle(&mut crone, &mut [&mut wicca, &mut hag, &mut home]);
+    home.send(&format!("<presence to='{ROOM}/oldhag' id='n'/>"));
+    expect_error(&mut home, "presence", "n", ("wait", "service-unavailable"));
+    // The nickname of the other session, written otherwise.
+    home.send(&format!("<presence to='{ROOM}/ThirdWitch' id='n'/>"));
+    expect_error(&mut home, "presence", "n", ("cancel", "conflict"));
+    configure(&mut crone, &[("muc#roomconfig_maxusers", "4")]);
+    home.sync();
+    home.send(&format!("<presence to='{ROOM}/oldhag' id='n'/>"));
+    let seen = home.sync();
+    assert!(seen.iter().any(|el| codes(el) == ["110", "303"]), "{seen:?}");
 }

@@ -60,13 +60,9 @@ fn not_for_others() {
 fn changes_are_told() {
     let server = TestServer::start();
     let (mut crone, _wicca, mut hag) = coven(&server);
-    for (var, value, code) in [
-        ("roomname", "A Dark Cave", "104"),
-        ("enablelogging", "1", "170"),
-        ("enablelogging", "0", "171"),
-        ("whois", "anyone", "172"),
-        ("whois", "moderators", "173"),
-    ] {
+    for (var, value, code) in
+        [("roomname", "A Dark Cave", "104"), ("enablelogging", "1", "170"), ("enablelogging", "0", "171")]
+    {
         configure(&mut crone, &[(&format!("muc#roomconfig_{var}"), value)]);
         hag.expect(&format!(
             "<message from='{ROOM}' to='{{jid}}' type='groupchat'><x xmlns='{USER}'><status code='{code}'/></x></message>"
@@ -75,6 +71,36 @@ fn changes_are_told() {
     // The same again is no change.
     configure(&mut crone, &[("muc#roomconfig_roomname", "A Dark Cave")]);
     hag.expect_nothing();
+}
+
+/// §9, §10: a room has no more entries than it may, however often its lists are replaced: who is an admin no more stays a
+/// member of a room for members.
+#[test]
+fn no_more_affiliations_than_there_may_be() {
+    let server = TestServer::with(|c| c.limits.room_affiliations_max = 3);
+    let mut crone = server.online("crone", "desktop");
+    create(&mut crone, "firstwitch");
+    let lists = |name: &str, admins: &[&str]| {
+        let values: String = admins.iter().map(|admin| format!("<value>{admin}@im.example</value>")).collect();
+        let admins = format!("<field var='muc#roomconfig_roomadmins'>{values}</field></x>");
+        form(&[("muc#roomconfig_membersonly", "1"), ("muc#roomconfig_roomname", name)]).replace("</x>", &admins)
+    };
+    set(&mut crone, OWNER, &lists("One", &["a", "b"]));
+    refused(&mut crone, "set", OWNER, &lists("Two", &["c", "d"]), ("wait", "resource-constraint"));
+    // Nothing of it was done.
+    ask(&mut crone, "get", OWNER, "");
+    let now = answer(&mut crone).raw;
+    assert!(
+        now.contains("<value>One</value>") && now.contains("b@im.example") && !now.contains("d@im.example"),
+        "{now}"
+    );
+    let item = |affiliation: &str, who: &str| format!("<item affiliation='{affiliation}' jid='{who}@im.example'/>");
+    refused(&mut crone, "set", ADMIN, &item("member", "c"), ("wait", "resource-constraint"));
+    // As many as before are no more.
+    set(&mut crone, ADMIN, &format!("{}{}", item("none", "a"), item("outcast", "b")));
+    let two = format!("{}{}", item("member", "c"), item("member", "d"));
+    refused(&mut crone, "set", ADMIN, &two, ("wait", "resource-constraint"));
+    set(&mut crone, OWNER, &lists("Three", &["c"]));
 }
 
 /// §10.2: who is no member has to leave a room that is for members only from now on.

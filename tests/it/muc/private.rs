@@ -55,6 +55,49 @@ fn messages_that_are_refused() {
     }
 }
 
+/// Who has sent a private message learns that it was refused, and nothing else: no words, no addresses.
+#[test]
+fn errors_come_back() {
+    let server = TestServer::start();
+    let (mut crone, _wicca, mut hag) = coven(&server);
+    hag.send(&format!("<message to='{ROOM}/firstwitch' type='chat' id='p'><body>psst</body></message>"));
+    crone.sync();
+    crone.send(&format!(
+        "<message to='{ROOM}/thirdwitch' type='error' id='p'><body>psst</body><error type='auth'>\
+         <policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>hello there</text></error></message>"
+    ));
+    hag.expect(&format!(
+        "<message from='{ROOM}/firstwitch' to='{{jid}}' type='error' id='p'><error type='modify'>\
+         <policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+    ));
+    // Once, and about nothing but what was sent.
+    for id in ["p", "q"] {
+        crone.send(&format!(
+            "<message to='{ROOM}/thirdwitch' type='error' id='{id}'><error type='auth'>\
+             <policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+        ));
+    }
+    settle(&mut crone, &mut []);
+    hag.expect_nothing();
+}
+
+/// What only the room may say is not in what an occupant sends.
+#[test]
+fn nobody_speaks_for_the_room() {
+    let server = TestServer::start();
+    let (mut crone, _wicca, mut hag) = coven(&server);
+    hag.send(&format!(
+        "<message to='{ROOM}/firstwitch' type='chat' id='p'><body>psst</body>\
+         <delay xmlns='urn:xmpp:delay' from='{ROOM}' stamp='2002-10-13T23:58:37Z'/>\
+         <stanza-id xmlns='urn:xmpp:sid:0' by='{ROOM}' id='5'/></message>"
+    ));
+    crone.expect(&format!(
+        "<message from='{ROOM}/thirdwitch' to='{{jid}}' type='chat' id='p'><body>psst</body>\
+         <occupant-id xmlns='urn:xmpp:occupant-id:0' id='{{any}}'/><x xmlns='{USER}'/></message>"
+    ));
+}
+
 /// XEP-0191 §3.3: who is blocked does not get through by way of a room either.
 #[test]
 fn blocked() {

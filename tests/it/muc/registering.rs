@@ -75,3 +75,34 @@ fn slow_mode() {
         assert_eq!(hag.next().attr("id"), Some(id));
     }
 }
+
+/// RFC 7622 §3.4: a nickname is reserved as clients will send it.
+#[test]
+fn nicknames_are_reserved_in_one_form() {
+    let server = TestServer::start();
+    let (mut crone, _wicca, mut hag) = coven(&server);
+    configure(&mut crone, &[("muc#roomconfig_allow_registration", "1"), ("muc#roomconfig_reservednicks", "1")]);
+    hag.sync();
+    // In two characters, and in one.
+    let (apart, together) = ("ha\u{301}g", "h\u{e1}g");
+    set(&mut hag, REGISTER, &submit(apart));
+    ask(&mut hag, "get", REGISTER, "");
+    let query = answer(&mut hag);
+    let query = query.find("query", REGISTER).expect("an answer");
+    assert_eq!(query.find("username", REGISTER).map(El::text).as_deref(), Some(together));
+    hag.send(&format!("<presence type='unavailable' to='{ROOM}/thirdwitch'/>"));
+    hag.sync();
+    let seen = enter(&mut hag, together);
+    let own = seen.iter().rfind(|el| el.name == "presence").expect("her own presence");
+    assert_eq!(codes(own), ["110"], "not renamed");
+    // None that no address can have, and none for two.
+    let long = "x".repeat(1_024);
+    let item = |jid: &str, nick: &str| format!("<item affiliation='member' jid='{jid}@im.example' nick='{nick}'/>");
+    refused(&mut crone, "set", ADMIN, &item("a", &long), ("modify", "not-acceptable"));
+    refused(&mut crone, "set", ADMIN, &(item("a", "toad") + &item("b", "Toad")), ("cancel", "conflict"));
+    refused(&mut crone, "set", ADMIN, &item("a", "H\u{c1}G"), ("cancel", "conflict"));
+    set(&mut crone, ADMIN, &(item("a", "toad") + &item("b", "newt")));
+    // One that is given up is free.
+    set(&mut crone, ADMIN, &item("a", "frog"));
+    set(&mut crone, ADMIN, &item("c", "toad"));
+}

@@ -122,3 +122,18 @@ fn an_author_takes_back_what_he_said() {
     let heard = enter(&mut hecate, "hecate");
     assert!(heard.iter().all(|el| !el.raw.contains("newt")), "{heard:?}");
 }
+
+/// XEP-0334 §5.2 is for others: what everybody sees, moderators can take back.
+#[test]
+fn what_hints_that_it_is_not_to_be_stored() {
+    let server = TestServer::start();
+    let (mut crone, _wicca, mut hag) = coven(&server);
+    configure(&mut crone, &[("muc#roomconfig_persistentroom", "1")]);
+    hag.sync();
+    for (what, is_kept) in [("<body>cauldron bubble</body>", true), ("<subtle xmlns='urn:x'/>", false)] {
+        let hint = "<no-store xmlns='urn:xmpp:hints'/>";
+        hag.send(&format!("<message to='{ROOM}' type='groupchat' id='m'>{what}{hint}</message>"));
+        let heard = hag.next();
+        assert_eq!(heard.find("stanza-id", "urn:xmpp:sid:0").is_some(), is_kept, "{}", heard.raw);
+    }
+}

@@ -66,3 +66,35 @@ fn the_form_and_what_is_refused() {
         assert!(refused.attr("type") == Some("error") && refused.raw.contains(condition), "{}", refused.raw);
     }
 }
+
+/// COMPAT: the same by the name it had before, as Converse.js asks.
+#[test]
+fn as_it_was_before_it_was_a_xep() {
+    const BEFORE: &str = "https://xmlns.zombofant.net/muclumbus/search/1.0";
+    let server = TestServer::start();
+    let (mut crone, _wicca, mut hag) = coven(&server);
+    let ask = |client: &mut Client, fields: &[(&str, &str)]| {
+        let field = |(var, value): &(&str, &str)| format!("<field var='{var}'><value>{value}</value></field>");
+        let fields: String = fields.iter().map(field).collect();
+        client.send(&format!(
+            "<iq type='get' id='q' to='{SERVICE}'><search xmlns='{BEFORE}'>\
+             <set xmlns='http://jabber.org/protocol/rsm'><max>10</max></set><x xmlns='jabber:x:data' type='submit'>\
+             <field var='FORM_TYPE'><value>{BEFORE}#params</value></field>{fields}</x></search></iq>"
+        ));
+        answer(client)
+    };
+    let fields = [("q", "cov"), ("sinname", "true"), ("sinaddr", "true"), ("min_users", "1"), ("key", "address")];
+    let found = ask(&mut hag, &fields);
+    let result = found.find("result", BEFORE).unwrap_or_else(|| panic!("{}", found.raw));
+    assert_eq!(result.elements().next().and_then(|item| item.attr("address")), Some(ROOM));
+    for part in ["<name>coven</name>", "<is-open>true</is-open>", "<max>10</max>", ">semi<"] {
+        assert!(found.raw.contains(part), "{part} in {}", found.raw);
+    }
+    configure(&mut crone, &[("muc#roomconfig_roomname", "A Dark Cave"), ("muc#roomconfig_membersonly", "1")]);
+    let found = ask(&mut hag, &[("q", "dark")]).raw;
+    assert!(found.contains("<name>A Dark Cave</name>") && !found.contains("is-open"), "{found}");
+    let refused = ask(&mut hag, &[("q", "x"), ("key", "nusers")]);
+    assert_eq!(condition(&refused), ("modify", "feature-not-implemented"));
+    hag.send(&format!("<iq type='get' id='q' to='{SERVICE}'><search xmlns='{BEFORE}'/></iq>"));
+    assert!(answer(&mut hag).raw.contains("#params"));
+}

@@ -170,3 +170,30 @@ fn who_cannot_resume_is_told() {
     crone.send(&format!("<message to='{ROOM}' type='groupchat' id='m'><body>hi</body></message>"));
     expect_error(&mut crone, "message", "m", ("modify", "not-acceptable"));
 }
+
+/// Whom the operator or the room keeps out meanwhile does not come back.
+#[test]
+fn who_is_kept_out_meanwhile() {
+    let mut server = TestServer::start();
+    server.account("hag", "secret");
+    let mut crone = server.online("crone", "desktop");
+    create(&mut crone, "firstwitch");
+    configure(&mut crone, &[("muc#roomconfig_persistentroom", "1")]);
+    let mut hag = server.login("hag", "secret", "home");
+    hag.available();
+    let hags = enable(&mut hag);
+    let seen = stanzas(&enter(&mut hag, "thirdwitch"));
+    acknowledge(&mut hag, seen);
+    // As the command does it while the server is down.
+    let core = server.server().core().clone();
+    let block = magpie::storage::RoomBlock { jid: "hag@im.example".into(), since_us: 1, reason: None };
+    server.runtime().block_on(core.storage.room_block("conference.im.example", block)).expect("kept out");
+    drop(core);
+    server.crash();
+    let mut hag = resume(&server, "hag", &hags, seen);
+    let out = next(&mut hag);
+    assert_eq!((out.attr("from"), out.attr("type")), (Some(&*format!("{ROOM}/thirdwitch")), Some("unavailable")));
+    assert_eq!(codes(&out), ["110", "307"]);
+    hag.send(&format!("<message to='{ROOM}' type='groupchat' id='m'><body>hi</body></message>"));
+    assert_eq!(condition(&next(&mut hag)).1, "not-acceptable");
+}

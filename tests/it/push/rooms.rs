@@ -58,9 +58,11 @@ fn a_member_is_told() {
     // Elsewhere only where the owner says so.
     configure(&mut romeo, &[("notifymembers", "never")]);
     say_there(&mut romeo, "two");
+    // There, as long as nothing is said, of what mentions it (XEP-0492 §3).
     configure(&mut romeo, &[("membersonly", "0"), ("notifymembers", "always")]);
     say_there(&mut romeo, "three");
-    expect_told(&mut service, "n", "three");
+    say_there(&mut romeo, "Juliet, four");
+    expect_told(&mut service, "n", "Juliet, four");
 }
 
 /// These are told, in whatever order.
@@ -104,6 +106,21 @@ fn a_member_switches_it_off() {
     expect_told(&mut service, "nurse", "two");
     say_there(&mut romeo, "Juliet, two");
     expect_all_told(&mut service, &["n", "nurse"], "Juliet, two");
+    // XEP-0513 §3.2.1.1, §3.5.2: everybody, by who may; not who is to be left alone.
+    for (text, group, inside, told) in [
+        ("all", "channel", "", &["n", "nurse"][..]),
+        ("members", "member", "", &["n", "nurse"]),
+        ("owners", "owner", "", &["nurse"]),
+        ("Juliet is quiet", "member", "<noping/>", &["nurse"]),
+    ] {
+        let ns = "urn:xmpp:mentions:0";
+        romeo.send(&format!(
+            "<message to='{ROOM}' type='groupchat' id='{text}'><body>{text}</body>\
+             <mention xmlns='{ns}' mentions='{ns}#{group}'>{inside}</mention></message>"
+        ));
+        while romeo.next().attr("id") != Some(text) {}
+        expect_all_told(&mut service, told, text);
+    }
     keep(&mut phone, "always");
     say_there(&mut romeo, "three");
     expect_all_told(&mut service, &["n", "nurse"], "three");

@@ -5,6 +5,7 @@
 
 pub(crate) mod client;
 pub(crate) mod contacts;
+pub(crate) mod http2;
 pub(crate) mod invites;
 pub(crate) mod login;
 pub(crate) mod pattern;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use magpie::admin::protocol::{Reply, Request};
 use magpie::config::Config;
 use magpie::sasl::{Credentials, StoredKey};
 use magpie::server::Server;
@@ -104,6 +105,15 @@ impl TestServer {
 
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().expect("the server runs")
+    }
+
+    /// By what the sessions of this account are connected, as an operator sees it.
+    pub(crate) fn transports(&self, account: &str) -> Vec<Option<String>> {
+        let request = Request::SessionList { jid: Some(format!("{account}@{DOMAIN}")) };
+        match self.runtime.block_on(self.server().admin().handle(request)) {
+            Ok(Reply::Sessions(rows)) => rows.into_iter().map(|row| row.transport).collect(),
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {

@@ -40,6 +40,8 @@ impl TlsOptions {
 pub(crate) enum Transport {
     Tcp(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    /// One stream of HTTP/2.
+    Stream(Box<super::http2::Stream>),
     /// Between the two, and after a failed handshake.
     Gone,
 }
@@ -57,6 +59,7 @@ impl Transport {
         match self {
             Self::Tcp(socket) => socket,
             Self::Tls(stream) => &stream.sock,
+            Self::Stream(stream) => stream.transport.socket(),
             Self::Gone => panic!("no connection"),
         }
     }
@@ -73,8 +76,11 @@ impl Transport {
     }
 
     fn tls(&self) -> &ClientConnection {
-        let Self::Tls(stream) = self else { panic!("not encrypted") };
-        &stream.conn
+        match self {
+            Self::Tls(stream) => &stream.conn,
+            Self::Stream(stream) => stream.transport.tls(),
+            _ => panic!("not encrypted"),
+        }
     }
 
     pub(crate) fn is_tls(&self) -> bool {
@@ -111,6 +117,7 @@ impl Transport {
         match self {
             Self::Tcp(socket) => socket.write_all(bytes),
             Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+            Self::Stream(stream) => stream.write(bytes),
             Self::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -120,6 +127,7 @@ impl Transport {
         let result = match self {
             Self::Tcp(socket) => socket.read(buf),
             Self::Tls(stream) => stream.read(buf),
+            Self::Stream(stream) => stream.read(buf),
             Self::Gone => Ok(0),
         };
         match result {

@@ -75,7 +75,7 @@ fn a_handshake_that_is_none_is_refused() {
     let old = ask(&server, &handshake(DOMAIN, &[]).replace("HTTP/1.1", "HTTP/1.0"));
     assert!(old.starts_with("http/1.0 400 ") || old.starts_with("http/1.1 400 "), "{old}");
     let post = ask(&server, &handshake(DOMAIN, &["Content-Length: 0"]).replace("GET ", "POST "));
-    assert!(post.starts_with("http/1.1 405 ") && post.contains("\r\nallow: get, options\r\n"), "{post}");
+    assert!(post.starts_with("http/1.1 405 ") && post.contains("\r\nallow: get, connect, options\r\n"), "{post}");
 }
 
 /// RFC 6455 §10.2: only pages have an origin.

@@ -10,12 +10,21 @@ const SM: &str = "urn:xmpp:sm:3";
 enum By {
     Tcp,
     WebSocket,
+    /// A stream of HTTP/2 (RFC 8441).
+    Http2,
 }
 
 /// Authenticated and not bound.
 fn connect(server: &TestServer, by: By, user: &str) -> Client {
     match by {
         By::WebSocket => server.authenticated_by_websocket(user),
+        By::Http2 => {
+            let mut client = server.websocket_by_http2();
+            client.open_to_features();
+            client.authenticate("SCRAM-SHA-256", user, "secret");
+            client.open_to_features();
+            client
+        }
         By::Tcp => {
             let mut client = server.connect_tls();
             client.open_to_features();
@@ -89,8 +98,11 @@ fn goes_over(from: By, to: By) {
         tell(&mut romeo, message);
         expect_message(&mut old, message);
     }
+    let transport = |by| Some(if by == By::Tcp { "tls" } else { "websocket" }.to_owned());
+    assert_eq!(server.transports("juliet"), [transport(from)]);
     let mut new = resume(&server, to, &id, 1);
     expect_message(&mut new, "two");
+    assert_eq!(server.transports("juliet"), [transport(to)]);
     let error = loop {
         let el = old.next();
         if !el.is("r", SM) {
@@ -111,6 +123,12 @@ fn from_tcp_to_websocket() {
 #[test]
 fn from_websocket_to_tcp() {
     goes_over(By::WebSocket, By::Tcp);
+}
+
+#[test]
+fn from_websocket_to_http2_and_from_there_to_tcp() {
+    goes_over(By::WebSocket, By::Http2);
+    goes_over(By::Http2, By::Tcp);
 }
 
 #[test]

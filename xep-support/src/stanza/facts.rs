@@ -74,6 +74,8 @@ facts! {
     ERROR 26;
     /// Something that none of these facts stands for.
     OTHER 27;
+    /// Somebody is mentioned (XEP-0513).
+    MENTION 28;
 }
 
 impl Facts {
@@ -135,6 +137,7 @@ impl Facts {
             (ns::REACTIONS, "reactions") => Self::REACTIONS,
             (ns::FALLBACK, "fallback") => Self::FALLBACK,
             (ns::PUBSUB_EVENT, "event") => Self::PUBSUB_EVENT,
+            (ns::MENTIONS, "mention") => Self::MENTION,
             (ns::JINGLE_MESSAGE, _) => Self::JINGLE_MESSAGE,
             _ => Self::OTHER,
         }
